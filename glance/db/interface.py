@@ -1,0 +1,220 @@
+"""The database abstraction layer: every operation on records, with its types and errors.
+
+Conventions:
+
+* A record is a plain ``dict``; its keys are the column names of the table plus the children named below. It belongs to
+  the caller, who may change it.
+* Times are naive UTC ``datetime``; an engine may keep them to the whole second only.
+* An id that is longer than 36 characters names nothing and costs no query.
+* Ids, property names, tags and members are compared exactly (case-sensitive) whatever the collation of the engine.
+* Read operations never write. Each write operation is one transaction.
+* ``caller`` decides visibility only (section "row visibility" of the API): who may *change* a row is decided above.
+* A lost connection, a deadlock or a lock timeout is retried inside; when that does not help, DatabaseUnavailable.
+"""
+import datetime
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, TypedDict
+
+Direction = Literal['asc', 'desc']
+Operator = Literal['eq', 'neq', 'gt', 'gte', 'lt', 'lte', 'in']
+
+# Statuses that the images table may hold.
+IMAGE_STATUSES = frozenset(('active', 'saving', 'queued', 'killed', 'pending_delete', 'deleted', 'deactivated',
+                            'importing', 'uploading'))
+# Columns of the images table that a query may compare, with the kind of their values.
+FILTER_COLUMNS: Mapping[str, type] = {
+    'id': str, 'name': str, 'status': str, 'owner': str, 'disk_format': str, 'container_format': str, 'checksum': str,
+    'os_hash_algo': str, 'os_hash_value': str, 'size': int, 'virtual_size': int, 'min_disk': int, 'min_ram': int,
+    'protected': bool, 'os_hidden': bool, 'created_at': datetime.datetime, 'updated_at': datetime.datetime,
+}
+SORT_COLUMNS = frozenset(('name', 'status', 'container_format', 'disk_format', 'size', 'id', 'created_at', 'updated_at'))
+MAX_INTEGER = 2 ** 31 - 1
+MAX_BIG_INTEGER = 2 ** 63 - 1
+
+
+class Caller(Protocol):
+    """Who asks: the part of the request context that row visibility needs."""
+
+    @property
+    def is_admin(self) -> bool: ...
+
+    @property
+    def owner(self) -> str | None:
+        """The project (or user, when ``owner_is_tenant`` is off) of the caller; None without one."""
+
+
+class LocationRecord(TypedDict, total=False):
+    id: int                      # absent until stored
+    url: str
+    metadata: dict[str, Any]
+    status: str                  # active, pending_delete, deleted
+
+
+class ImageRecord(TypedDict, total=False):
+    """A row of ``images`` with its live children."""
+
+    id: str
+    name: str | None
+    size: int | None
+    virtual_size: int | None
+    status: str
+    visibility: str
+    checksum: str | None
+    os_hash_algo: str | None
+    os_hash_value: str | None
+    disk_format: str | None
+    container_format: str | None
+    owner: str | None
+    min_disk: int
+    min_ram: int
+    protected: bool
+    os_hidden: bool
+    created_at: datetime.datetime
+    updated_at: datetime.datetime
+    deleted_at: datetime.datetime | None
+    deleted: bool
+    properties: dict[str, str | None]      # live ones
+    tags: list[str]                        # live ones, each once, in the order in which they were added
+    locations: list[LocationRecord]        # live ones, in the order in which they were added
+    is_member: bool                        # the caller is a member (any status) of this shared image of another owner
+
+
+class MemberRecord(TypedDict):
+    id: int
+    image_id: str
+    member: str
+    status: str
+    can_share: bool
+    created_at: datetime.datetime
+    updated_at: datetime.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """``column op value``; for ``in`` the value is a tuple. Comparison is by value, strings exactly."""
+
+    column: str
+    op: Operator
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class ImageQuery:
+    """What ``image_list`` looks for; all parts are combined with AND.
+
+    ``visibility`` None is the caller's default list (own, public, shared with the caller; for an admin everything but
+    community images of other owners), ``'all'`` everything visible, or one of the four values. ``member_status`` is
+    a status or ``'all'`` and narrows images shared with the caller. ``hidden`` and ``deleted`` None mean both.
+    Live lists never hold images in status ``killed``. ``sort`` ends with ``created_at`` and ``id`` (the DAL appends
+    what is missing, in the single direction given when there is exactly one, else descending); null is the smallest value.
+    ``marker`` is the id of the last image of the previous page. ``limit`` None is no limit, 0 an empty list.
+    """
+
+    conditions: tuple[Condition, ...] = ()
+    properties: tuple[tuple[str, str], ...] = ()
+    tags: tuple[str, ...] = ()
+    visibility: str | None = None
+    member_status: str = 'accepted'
+    hidden: bool | None = None
+    deleted: bool | None = False
+    sort: tuple[tuple[str, Direction], ...] = (('created_at', 'desc'), ('id', 'desc'))
+    marker: str | None = None
+    limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ImageChanges:
+    """The difference between the loaded image and the wanted one; only this is written.
+
+    ``columns`` holds new values of columns of ``images`` (never id, created_at, updated_at, deleted, deleted_at; status
+    only together with ``from_status``). Properties and tags that are set or added exist afterwards whether or not they did
+    before; removing an absent one is no error. ``update_locations`` are records with an id (metadata, status and url
+    are written); ``remove_locations`` maps ids to ``'deleted'`` or ``'pending_delete'``.
+    """
+
+    columns: Mapping[str, Any] = field(default_factory=dict)
+    set_properties: Mapping[str, str | None] = field(default_factory=dict)
+    remove_properties: Iterable[str] = ()
+    add_tags: Sequence[str] = ()
+    remove_tags: Iterable[str] = ()
+    add_locations: Sequence[LocationRecord] = ()
+    update_locations: Sequence[LocationRecord] = ()
+    remove_locations: Mapping[int, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right of one worker to finish what it began with an image (an upload), until ``expires_at``.
+
+    ``attempt`` is a UUID made for this try; ``worker`` names the process (host, boot, pid, start of the process).
+    """
+
+    image_id: str
+    attempt: str
+    worker: str
+    expires_at: datetime.datetime
+
+
+class Database(Protocol):
+    """Every operation of the DAL."""
+
+    # Images
+
+    def image_create(self, values: Mapping[str, Any]) -> ImageRecord:
+        """Insert an image with its ``properties``, ``tags`` and ``locations``; return it as stored.
+
+        ``status`` is required; ``id`` is made when absent; ``visibility`` defaults to ``shared``. Raises Duplicate when
+        a row has this id, live or deleted; Invalid for an unknown status or a value that no column can hold.
+        """
+
+    def image_get(self, caller: Caller, image_id: str, show_deleted: bool = False) -> ImageRecord:
+        """Return the image, or raise ImageNotFound when it is absent, deleted or not visible to the caller."""
+
+    def image_list(self, caller: Caller, query: ImageQuery) -> list[ImageRecord]:
+        """Return the page of images that the query describes.
+
+        Raises InvalidMarker when the marker is absent, or not visible to the caller; InvalidSortKey; InvalidFilter for
+        a column that cannot be compared or a value of the wrong kind.
+        """
+
+    def image_update(self, image_id: str, changes: ImageChanges, from_status: str | None = None,
+                     acquire: Lease | None = None, release: str | None = None) -> datetime.datetime:
+        """Write the changes of a live image and return its new ``updated_at``; location records get their ids.
+
+        With ``from_status`` the row is written only while it has this status, else StatusConflict. ``acquire`` records
+        a lease on the image in the same transaction (replacing one that is left over); ``release`` is the attempt whose
+        lease must still be held, and drops it. Raises ImageNotFound when the image is absent or deleted, Conflict when
+        the lease is lost, Invalid for a value that no column can hold.
+        """
+
+    def image_remove(self, image_id: str, status: str = 'deleted', from_status: str | None = None,
+                     from_updated_at: datetime.datetime | None = None) -> datetime.datetime:
+        """Soft-delete a live image and its children with one timestamp, which is returned; drop its lease.
+
+        ``status`` is the new status of the row, ``deleted`` or ``pending_delete``; live locations get the same one.
+        Raises ImageNotFound when it is absent or deleted already, StatusConflict as in ``image_update``.
+        """
+
+    # Members
+
+    def member_list(self, image_id: str, member: str | None = None) -> list[MemberRecord]:
+        """Return the live memberships of an image in the order of their creation (only that of ``member`` if given)."""
+
+    def member_create(self, image_id: str, member: str, status: str = 'pending', can_share: bool = False
+                      ) -> MemberRecord:
+        """Add a member to a live image. Raises Duplicate for a live membership, ImageNotFound; a dead row is revived."""
+
+    def member_update(self, image_id: str, member: str, status: str) -> MemberRecord:
+        """Set the status of a live membership. Raises MemberNotFound."""
+
+    def member_delete(self, image_id: str, member: str) -> None:
+        """Remove a live membership. Raises MemberNotFound."""
+
+    # Leases
+
+    def lease_renew(self, attempts: Iterable[str], expires_at: datetime.datetime) -> None:
+        """Prolong the leases of these attempts; one that is gone stays gone."""
+
+    def lease_list(self, expired_at: datetime.datetime | None = None, worker_prefix: str | None = None) -> list[Lease]:
+        """Return leases that had expired at that time, and those of workers whose name starts with the prefix."""

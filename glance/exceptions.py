@@ -1,0 +1,216 @@
+"""Every error that the service raises on purpose.
+
+Nothing here knows HTTP: ``glance.wsgi.faults`` holds the one table from these classes to status codes. The text of an
+error is written for the person who caused it and says what to change; it never carries credentials, file names of the
+host or text of a backend.
+"""
+
+
+class GlanceError(Exception):
+    """Base of all errors of the service. ``str(error)`` is a sentence fit for the client."""
+
+    message = 'An unknown error occurred.'
+
+    def __init__(self, message: str | None = None):
+        super().__init__(message or self.message)
+
+
+class ConfigurationError(GlanceError):
+    """A start is refused: an option, a file or a combination of them is wrong. Names option, value and file."""
+
+    message = 'The configuration is not valid.'
+
+
+# What does not exist, or must look so.
+
+class NotFound(GlanceError):
+    message = 'The resource does not exist.'
+
+
+class ImageNotFound(NotFound):
+    def __init__(self, image_id: str):
+        super().__init__('No image found with ID %s' % image_id)
+
+
+class MemberNotFound(NotFound):
+    def __init__(self, image_id: str, member: str):
+        super().__init__('Project %s is not a member of image %s' % (member, image_id))
+
+
+class TagNotFound(NotFound):
+    def __init__(self, image_id: str, tag: str):
+        super().__init__('Image %s has no tag %r' % (image_id, tag))
+
+
+class LocationNotFound(NotFound):
+    def __init__(self, image_id: str, location_id: int):
+        super().__init__('Image %s has no location %s' % (image_id, location_id))
+
+
+# What exists and may not be done by this caller, or by nobody.
+
+class NotAuthenticated(GlanceError):
+    message = 'You are not authenticated.'
+
+
+class Forbidden(GlanceError):
+    message = 'You are not authorized to complete this action.'
+
+
+class ProtectedImageDelete(Forbidden):
+    def __init__(self, image_id: str):
+        super().__init__('Image %s is protected and cannot be deleted; set its attribute "protected" to false first'
+                         % image_id)
+
+
+class ReadonlyProperty(Forbidden):
+    def __init__(self, name: str):
+        super().__init__('Attribute %r is read-only.' % name)
+
+
+class ReservedProperty(Forbidden):
+    def __init__(self, name: str):
+        super().__init__('Attribute %r is reserved.' % name)
+
+
+# What is malformed.
+
+class Invalid(GlanceError):
+    message = 'The request is not valid.'
+
+
+class InvalidImageStatusTransition(Invalid):
+    def __init__(self, current: str, wanted: str):
+        super().__init__('Image status transition from %s to %s is not allowed' % (current, wanted))
+        self.current, self.wanted = current, wanted
+
+
+class InvalidSortKey(Invalid):
+    message = 'The sort key is not valid.'
+
+
+class InvalidFilter(Invalid):
+    message = 'The filter is not valid.'
+
+
+class InvalidMarker(Invalid):
+    def __init__(self, marker: str):
+        super().__init__('The marker %r is not the ID of an image in this list' % marker)
+
+
+class InvalidImageData(GlanceError):
+    """The bytes are not what the image's format attributes promise, or are unsafe."""
+
+    message = 'The data is not valid for the format of the image.'
+
+
+class SizeMismatch(Invalid):
+    def __init__(self, expected: int, got: int):
+        super().__init__('The request announced %d bytes of data and delivered %d' % (expected, got))
+
+
+# What collides with the present state.
+
+class Conflict(GlanceError):
+    message = 'The request conflicts with the present state of the resource.'
+
+
+class Duplicate(Conflict):
+    message = 'The resource exists already.'
+
+
+class StatusConflict(Conflict):
+    """A compare-and-set on the status of an image found another status."""
+
+    def __init__(self, image_id: str, current: str, wanted: str):
+        super().__init__('Image %s is in status %r; the operation needs status %r' % (image_id, current, wanted))
+        self.current, self.wanted = current, wanted
+
+
+class ImageGone(GlanceError):
+    """The image was deleted while the request was working on it."""
+
+    def __init__(self, image_id: str):
+        super().__init__('Image %s was deleted while its data was being uploaded' % image_id)
+
+
+# What is too much.
+
+class LimitExceeded(GlanceError):
+    message = 'The request exceeds a limit.'
+
+
+class ImageSizeLimitExceeded(LimitExceeded):
+    def __init__(self, limit: int):
+        super().__init__('The image is larger than %d bytes, the largest size that this service accepts' % limit)
+
+
+class StorageQuotaFull(LimitExceeded):
+    message = 'The data would exceed the storage quota.'
+
+
+# Where bytes are kept.
+
+class StoreError(GlanceError):
+    """A store could not do what it was asked. The text names no credential, path or host of the backend."""
+
+    message = 'The image store failed.'
+
+
+class ObjectNotFound(StoreError):
+    """The object that a location names is not in the store."""
+
+    message = 'The data of the image is not in the store.'
+
+
+class ObjectExists(StoreError):
+    message = 'The store holds data of this image already.'
+
+
+class StoreFull(StoreError):
+    message = 'There is not enough disk space on the image storage media.'
+
+
+class StoreWriteDenied(StoreError):
+    message = 'The image store refuses to write; its permissions have to be corrected by the operator.'
+
+
+class StoreReadOnly(StoreError):
+    message = 'The image store is read-only.'
+
+
+class StoreUnavailable(StoreError):
+    message = 'The image store cannot be reached at the moment; try again later.'
+
+
+class StoreForbidden(StoreError):
+    """The backend refused the operation (an unlink that is not permitted, for example)."""
+
+    message = 'The image store does not permit this operation.'
+
+
+class ObjectInUse(StoreError):
+    message = 'The data of the image is in use in its store.'
+
+
+class RangeNotSupported(StoreError):
+    message = 'The image store cannot deliver a part of an image.'
+
+
+class BadLocation(StoreError):
+    message = 'The location is not valid.'
+
+
+class UnknownStore(Invalid):
+    def __init__(self, store: str):
+        super().__init__('There is no store %r' % store)
+
+
+class DatabaseUnavailable(GlanceError):
+    message = 'The database cannot be reached at the moment; try again later.'
+
+
+class ClientDisconnected(GlanceError):
+    """The client went away, or stalled past the socket timeout, before its body was complete."""
+
+    message = 'The connection was closed before the request body was complete.'

@@ -1,0 +1,113 @@
+"""The interface between the service and a place that keeps bytes.
+
+Writing is a session: a Writer takes the bytes in order and ends with ``commit`` (now anybody may see the object, and it
+survives a power cut) or ``abort`` (nothing is left). Reading hands out a Reader for a span of the object. The
+conformance suite ``tests/store_conformance`` proves what is promised here for each driver.
+"""
+import enum
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+
+class Capability(enum.Flag):
+    """What a store can do. The bit values are those that operators know from ``store`` reports."""
+
+    READ = 0b00000001
+    READ_OFFSET = 0b00000011
+    READ_CHUNK = 0b00000101
+    READ_RANDOM = 0b00000111
+    WRITE = 0b00001000
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """Where an object is: its URL, which holds no credentials, and what the store wants remembered with it."""
+
+    url: str
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """An object found by ``Store.walk``: its location, its size in bytes and its age in seconds."""
+
+    location: Location
+    size: int
+    age: float
+
+
+class Writer(Protocol):
+    """One object being written. Used by one thread at a time."""
+
+    def write(self, data: memoryview) -> None:
+        """Append bytes; ``data`` is only valid during the call. Raises StoreFull, StoreWriteDenied, StoreUnavailable."""
+
+    def hole(self, length: int) -> None:
+        """Append ``length`` zero bytes, without storing them where the backend can leave a hole."""
+
+    def commit(self) -> Location:
+        """Publish the object, durably. Raises ObjectExists when there is one of this id, and the errors of write."""
+
+    def abort(self) -> None:
+        """Discard what was written; safe after any error, after commit failed, and twice. Never raises."""
+
+
+@runtime_checkable
+class Reader(Protocol):
+    """A span of an object. Used by one thread at a time."""
+
+    length: int
+    """Bytes in the span."""
+
+    def readinto(self, buffer: memoryview) -> int:
+        """Fill the buffer from the present position; return the number of bytes, 0 at the end of the span.
+
+        Raises StoreUnavailable or ObjectNotFound; an object that ends before the span does is StoreError, never a quiet end.
+        """
+
+    def fileno(self) -> int | None:
+        """A descriptor from which the kernel can send the span by itself, or None.
+
+        The span starts at ``offset`` of that descriptor, whose own position must not be relied on.
+        """
+
+    offset: int
+    """Where the span starts in the object."""
+
+    def close(self) -> None:
+        """Release file, socket or attachment at once; safe to call twice."""
+
+
+class Store(Protocol):
+    """A place that keeps bytes. One instance per configured store and process, used by many threads at once."""
+
+    name: str | None
+    """The id of the store in ``enabled_backends``; None where there is only one, unnamed."""
+    schemes: tuple[str, ...]
+    """The schemes of the URLs that this store writes and reads, the first being the one it writes."""
+    capabilities: Capability
+
+    def writer(self, image_id: str, size: int | None = None) -> Writer:
+        """Begin an object of ``size`` bytes (None when not known).
+
+        Raises StoreFull at once when it cannot fit, ObjectExists, StoreWriteDenied, StoreReadOnly, StoreUnavailable.
+        """
+
+    def open(self, location: Location, offset: int = 0, length: int | None = None) -> Reader:
+        """Open the bytes from ``offset``, ``length`` of them (None: to the end).
+
+        Raises ObjectNotFound, BadLocation, RangeNotSupported, StoreUnavailable; Invalid for a span outside the object.
+        """
+
+    def size(self, location: Location) -> int:
+        """The size of the object in bytes. Raises ObjectNotFound, BadLocation, StoreUnavailable."""
+
+    def delete(self, location: Location) -> None:
+        """Remove the object. Raises ObjectNotFound, ObjectInUse, StoreForbidden, BadLocation, StoreUnavailable."""
+
+    def discard(self, image_id: str, attempt: str | None = None) -> int:
+        """Remove what a dead writer left of this image (never a committed object); return the bytes freed."""
+
+    def walk(self) -> Iterator[StoredObject]:
+        """Every committed object, in no particular order."""
