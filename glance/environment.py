@@ -1,0 +1,109 @@
+"""What a process needs to serve requests: made once, handed down, never looked up."""
+import dataclasses
+import json
+import logging
+from typing import Any
+
+from oslo_config import cfg
+
+from glance import exceptions
+from glance.db.interface import Database
+from glance.domain.properties import Validator
+from glance.policies.enforcer import Enforcer
+from glance.store.backends import Backends
+from glance.tasks.leases import LeaseKeeper
+
+LOG = logging.getLogger(__name__)
+
+_SQL = ('glance.db.sqlalchemy.api', 'glance.db.sqlalchemy.database')
+_MEMORY = ('glance.db.simple.api', 'glance.db.memory')
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Environment:
+    """The parts of one process. ``schema`` is the operator's extra schema: its properties and required names."""
+
+    conf: cfg.ConfigOpts
+    database: Database
+    stores: Backends
+    enforcer: Enforcer
+    validator: Validator
+    schema: 'ExtraSchema'
+    leases: LeaseKeeper
+
+    def close(self) -> None:
+        """Release connections and threads."""
+        self.leases.close()
+        self.stores.close()
+        self.database.close()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ExtraSchema:
+    """The file ``schema-image.json``: JSON schemas of additional properties, and which of them an image must have."""
+
+    properties: dict[str, dict[str, Any]]
+    required: tuple[str, ...] = ()
+
+
+class _SchemaCheck:
+    """Checks values of one additional property against its JSON schema."""
+
+    def __init__(self, schema: dict[str, Any]):
+        import jsonschema
+        jsonschema.Draft4Validator.check_schema(schema)
+        self._validator = jsonschema.Draft4Validator(schema)
+
+    def error(self, value: Any) -> str | None:
+        """Return what is wrong with the value, or None."""
+        found = next(self._validator.iter_errors(value), None)
+        return found.message if found else None
+
+
+def build(conf: cfg.ConfigOpts) -> Environment:
+    """Make the environment of this process from its configuration. Raises ConfigurationError."""
+    database = _database(conf)
+    schema = load_extra_schema(conf)
+    return Environment(
+        conf=conf, database=database, stores=Backends(conf), enforcer=Enforcer(conf), schema=schema,
+        validator=Validator(conf.image_format.disk_formats, conf.image_format.container_formats,
+                            {name: _SchemaCheck(definition) for name, definition in schema.properties.items()}),
+        leases=LeaseKeeper(database))
+
+
+def _database(conf: cfg.ConfigOpts) -> Database:
+    if conf.data_api in _SQL:
+        from glance.db.sqlalchemy.database import SQLDatabase
+        return SQLDatabase(conf)
+    if conf.data_api in _MEMORY:
+        from glance.db.memory import MemoryDatabase
+        return MemoryDatabase()
+    raise exceptions.ConfigurationError('data_api = %s is not one of: %s.'
+                                        % (conf.data_api, ', '.join((_SQL[0], _MEMORY[0]))))
+
+
+def load_extra_schema(conf: cfg.ConfigOpts) -> ExtraSchema:
+    """Read ``schema-image.json`` from the configuration directories, in its flat or its extended form.
+
+    Raises ConfigurationError naming the file and the fault. A missing file means no extra properties.
+    """
+    path = conf.find_file('schema-image.json')
+    if path is None:
+        LOG.warning('schema-image.json was not found in the configuration directories; images have no predefined '
+                    'additional properties.')
+        return ExtraSchema({})
+    try:
+        with open(path, encoding='utf-8') as file:
+            content = json.load(file)
+        extended = isinstance(content, dict) and isinstance(content.get('properties'), dict) \
+            and 'type' not in content['properties']
+        properties = content['properties'] if extended else content
+        required = tuple(content.get('required', ())) if extended else ()
+        for name, definition in properties.items():
+            if not isinstance(definition, dict):
+                raise ValueError('the definition of %r must be an object' % name)
+            _SchemaCheck(definition)
+    except Exception as error:
+        raise exceptions.ConfigurationError('The image schema file %s is not valid: %s.'
+                                            % (path, str(error).splitlines()[0])) from error
+    return ExtraSchema({name: {**definition, 'is_base': False} for name, definition in properties.items()}, required)

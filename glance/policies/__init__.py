@@ -1,0 +1,12 @@
+"""Who may do what: the default rules, one module per resource, and the enforcer that evaluates them.
+
+It may import ``exceptions``, ``context`` and ``conf``; it knows nothing of HTTP, records or stores.
+"""
+import itertools
+
+from glance.policies import base, image
+
+
+def list_rules():
+    """Return every rule with its default; the entry point ``oslo.policy.policies`` calls this."""
+    return itertools.chain(base.list_rules(), image.list_rules())

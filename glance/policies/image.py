@@ -1,0 +1,29 @@
+"""Rules of images and their data."""
+from oslo_policy import policy
+
+from glance.policies import base
+
+_DEFAULT = 'rule:default'
+
+
+def list_rules() -> list[policy.RuleDefault]:
+    """Return the rules of images and their data."""
+    return [
+        base.project_rule('add_image', base.ADMIN_OR_CREATOR, 'Create an image.', [('POST', '/v2/images')], _DEFAULT),
+        base.project_rule('get_image', base.ADMIN_OR_VISIBLE_TO_READER,
+                          'Show an image. An image that fails this rule does not exist for the caller.',
+                          [('GET', '/v2/images/{image_id}')], _DEFAULT),
+        base.project_rule('get_images', base.ADMIN_OR_READER, 'List images.', [('GET', '/v2/images')], _DEFAULT),
+        base.project_rule('modify_image', base.ADMIN_OR_MEMBER, 'Change the attributes of an image.',
+                          [('PATCH', '/v2/images/{image_id}')], _DEFAULT),
+        base.project_rule('delete_image', base.ADMIN_OR_MEMBER, 'Delete an image.',
+                          [('DELETE', '/v2/images/{image_id}')], _DEFAULT),
+        base.project_rule('publicize_image', base.ADMIN, 'Give an image the visibility "public".',
+                          [('POST', '/v2/images'), ('PATCH', '/v2/images/{image_id}')]),
+        base.project_rule('communitize_image', base.ADMIN_OR_MEMBER, 'Give an image the visibility "community".',
+                          [('POST', '/v2/images'), ('PATCH', '/v2/images/{image_id}')], _DEFAULT),
+        base.project_rule('download_image', base.ADMIN_OR_VISIBLE_TO_MEMBER, 'Download the data of an image.',
+                          [('GET', '/v2/images/{image_id}/file')], _DEFAULT),
+        base.project_rule('upload_image', base.ADMIN_OR_MEMBER, 'Upload the data of an image.',
+                          [('PUT', '/v2/images/{image_id}/file')], _DEFAULT),
+    ]

@@ -1,0 +1,100 @@
+"""Leases: a worker's right to finish what it began with an image.
+
+A lease is written together with the status change that begins the work and dropped together with the one that ends it.
+While the work goes on a heartbeat prolongs it. When the worker dies the lease lapses, and ``glance.tasks.recovery`` undoes
+the half-done work.
+"""
+import contextlib
+import datetime
+import logging
+import os
+import socket
+import threading
+import uuid
+from collections.abc import Iterator
+
+from glance import exceptions
+from glance.db.interface import Database, Lease
+
+LOG = logging.getLogger(__name__)
+
+# Seconds that a lease is valid without a heartbeat, and between two heartbeats.
+DURATION = 600
+HEARTBEAT = 30
+
+
+def utcnow() -> datetime.datetime:
+    """Return the present time as records keep it: naive UTC."""
+    return datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
+
+
+def host_prefix() -> str:
+    """Return what the names of all workers on this boot of this machine begin with."""
+    return '%s/%s/' % (socket.gethostname(), _read('/proc/sys/kernel/random/boot_id')[:8])
+
+
+def worker_name(pid: int | None = None) -> str:
+    """Name a process so that no other one, not even a later one with its pid, has the same name."""
+    pid = pid or os.getpid()
+    return '%s%d/%s' % (host_prefix(), pid, _start_of(pid))
+
+
+def is_alive(worker: str) -> bool:
+    """Tell whether the process of this machine that the name stands for still runs."""
+    pid, start = worker.removeprefix(host_prefix()).split('/')
+    return _start_of(int(pid)) == start
+
+
+def _start_of(pid: int) -> str:
+    # Field 22 of /proc/PID/stat, counted from behind the command, which may hold blanks (proc(5)).
+    return (_read('/proc/%d/stat' % pid).rpartition(')')[2].split() or [''] * 20)[19]
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path) as file:
+            return file.read().strip()
+    except OSError:
+        return ''
+
+
+class LeaseKeeper:
+    """The leases of this process and the thread that prolongs them."""
+
+    def __init__(self, database: Database):
+        self._database = database
+        self._worker = worker_name()
+        self._held: set[str] = set()
+        self._changed = threading.Event()
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    @contextlib.contextmanager
+    def hold(self, image_id: str) -> Iterator[Lease]:
+        """Make a lease on the image and prolong it until the block ends; the caller writes and drops it."""
+        lease = Lease(image_id, str(uuid.uuid4()), self._worker, utcnow() + datetime.timedelta(seconds=DURATION))
+        with self._lock:
+            self._held.add(lease.attempt)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._beat, name='leases', daemon=True)
+                self._thread.start()
+        try:
+            yield lease
+        finally:
+            with self._lock:
+                self._held.discard(lease.attempt)
+
+    def close(self) -> None:
+        """End the heartbeat."""
+        self._changed.set()
+
+    def _beat(self) -> None:
+        while not self._changed.wait(HEARTBEAT):
+            with self._lock:
+                held = tuple(self._held)
+            if not held:
+                continue
+            try:
+                self._database.lease_renew(held, utcnow() + datetime.timedelta(seconds=DURATION))
+            except exceptions.GlanceError as error:
+                LOG.warning('The leases of %d running uploads could not be prolonged: %s', len(held), error)

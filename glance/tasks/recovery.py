@@ -1,0 +1,43 @@
+"""Undoes what dead workers left half-done, so that it can be done again."""
+import logging
+
+from glance import exceptions
+from glance.db.interface import Database, ImageChanges, Lease
+from glance.store.backends import Backends
+from glance.tasks import leases
+
+LOG = logging.getLogger(__name__)
+
+_FORGET_DATA = dict.fromkeys(('size', 'virtual_size', 'checksum', 'os_hash_algo', 'os_hash_value'))
+
+
+def recover(database: Database, stores: Backends) -> int:
+    """Return images of dead workers to ``queued`` and free the space of their partial data; return how many.
+
+    A worker is dead when its process on this machine is gone, or when its lease, wherever it runs, has lapsed. Safe to
+    run in several processes at once, beside running uploads.
+    """
+    lapsed = database.lease_list(expired_at=leases.utcnow())
+    here = [lease for lease in database.lease_list(worker_prefix=leases.host_prefix())
+            if not leases.is_alive(lease.worker)]
+    dead = {lease.attempt: lease for lease in lapsed + here}
+    return sum(_undo(database, stores, lease) for lease in dead.values())
+
+
+def _undo(database: Database, stores: Backends, lease: Lease) -> bool:
+    for name in stores.all_names:
+        try:
+            freed = stores.get(name).discard(lease.image_id)
+        except exceptions.StoreError as error:
+            LOG.warning('Partial data of image %s could not be removed from store %s: %s', lease.image_id, name, error)
+        else:
+            if freed:
+                LOG.info('Removed %d bytes of an interrupted upload of image %s.', freed, lease.image_id)
+    changes = ImageChanges(columns={'status': 'queued', **_FORGET_DATA})
+    try:
+        database.image_update(lease.image_id, changes, from_status='saving', release=lease.attempt)
+    except (exceptions.NotFound, exceptions.Conflict):
+        # Deleted meanwhile, finished after all, or undone by another process.
+        return False
+    LOG.warning('The upload of image %s was interrupted; the image is queued again.', lease.image_id)
+    return True
