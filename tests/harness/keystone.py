@@ -1,0 +1,145 @@
+"""The real Keystone of tools/backends/keystone.sh, shared by all test processes of a machine."""
+
+import atexit
+import fcntl
+import functools
+import os
+import pathlib
+import shlex
+import subprocess
+import uuid
+
+import requests
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+SCRIPT = ROOT / 'tools' / 'backends' / 'keystone.sh'
+INSTALL_SECONDS = 900
+
+
+class Keystone:
+    """A running Keystone with the users that keystone.sh lists; obtained through :func:`shared_keystone`."""
+
+    def __init__(self, url: str):
+        self.url = url
+
+    @functools.cache  # noqa: B019 - one instance lives as long as the process
+    def environment(self, user: str) -> dict[str, str]:
+        """The ``OS_…`` variables with which the clients act as *user*."""
+        words = (shlex.split(line) for line in _script('env', user).splitlines())
+        return dict(assignment.split('=', 1) for _export, assignment in words)
+
+    @functools.cache  # noqa: B019
+    def token(self, user: str) -> str:
+        """A token of *user* for the user's project."""
+        return self._issue(user).headers['X-Subject-Token']
+
+    @functools.cache  # noqa: B019
+    def project_id(self, user: str) -> str:
+        """The id of the project that tokens of *user* are for."""
+        return self._issue(user).json()['token']['project']['id']
+
+    def new_token(self, user: str) -> str:
+        """A token that no other test holds, so that it may be revoked."""
+        return self._issue(user).headers['X-Subject-Token']
+
+    def revoke(self, token: str) -> None:
+        self._call('DELETE', '/auth/tokens', 204, headers={'X-Subject-Token': token})
+
+    def glance_settings(self) -> dict[str, dict[str, object]]:
+        """Configuration with which glance-api checks tokens here; for ``GlanceServer(settings=…)``."""
+        lines = _script('glance-conf').splitlines()
+        section = lines[0].strip('[]')
+        return {section: dict(line.split(' = ', 1) for line in lines[1:])}
+
+    def publish_image_endpoint(self, url: str) -> str:
+        """Enter *url* as image service of a new region and return the region's name."""
+        region = f'test-{uuid.uuid4().hex[:12]}'
+        service = self._call('GET', '/services?type=image', 200).json()['services'][0]
+        self._call('POST', '/regions', 201, json={'region': {'id': region}})
+        for interface in ('public', 'internal', 'admin'):
+            endpoint = {'service_id': service['id'], 'interface': interface, 'region_id': region, 'url': url}
+            self._call('POST', '/endpoints', 201, json={'endpoint': endpoint})
+        return region
+
+    def withdraw_image_endpoint(self, region: str) -> None:
+        """Undo :meth:`publish_image_endpoint`."""
+        for endpoint in self._call('GET', f'/endpoints?region_id={region}', 200).json()['endpoints']:
+            self._call('DELETE', f'/endpoints/{endpoint["id"]}', 204)
+        self._call('DELETE', f'/regions/{region}', 204)
+
+    def _issue(self, user: str) -> requests.Response:
+        environment = self.environment(user)
+        credentials = {'name': user, 'password': environment['OS_PASSWORD'],
+                       'domain': {'id': environment['OS_USER_DOMAIN_ID']}}
+        project = {'name': environment['OS_PROJECT_NAME'], 'domain': {'id': environment['OS_PROJECT_DOMAIN_ID']}}
+        body = {'auth': {'identity': {'methods': ['password'], 'password': {'user': credentials}},
+                         'scope': {'project': project}}}
+        return self._send('POST', '/auth/tokens', 201, json=body)
+
+    def _call(self, method: str, path: str, expected: int, headers: dict | None = None, **kwargs) -> requests.Response:
+        return self._send(method, path, expected, {'X-Auth-Token': self.token('admin'), **(headers or {})}, **kwargs)
+
+    def _send(self, method: str, path: str, expected: int, headers: dict | None = None, **kwargs) -> requests.Response:
+        with requests.Session() as session:
+            session.trust_env = False
+            response = session.request(method, self.url + path, headers=headers, timeout=60, **kwargs)
+        if response.status_code != expected:
+            raise AssertionError(f'Keystone: {method} {path} answered {response.status_code}, not {expected}: '
+                                 f'{response.text[:500]}')
+        return response
+
+
+@functools.cache
+def shared_keystone() -> Keystone:
+    """The Keystone of this machine, started (and installed) when it is not running.
+
+    The last test process that leaves stops it again, unless it was running before the first one came.
+
+    :raises AssertionError: it cannot be installed or started
+    """
+    folder = _folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    with _locked(folder / 'tests.lock', fcntl.LOCK_EX):
+        users = _locked(folder / 'tests.users', fcntl.LOCK_SH)
+        if _is_stopped():
+            (folder / 'tests.started').touch()
+        url = _script('start').strip()
+    atexit.register(_leave, folder, users)
+    return Keystone(url)
+
+
+def _leave(folder: pathlib.Path, users) -> None:
+    with _locked(folder / 'tests.lock', fcntl.LOCK_EX):
+        try:
+            fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return  # other test processes still use it
+        finally:
+            users.close()
+        if (folder / 'tests.started').exists():
+            _script('stop')
+            (folder / 'tests.started').unlink()
+
+
+def _folder() -> pathlib.Path:
+    cache = os.environ.get('XDG_CACHE_HOME') or pathlib.Path.home() / '.cache'
+    return pathlib.Path(os.environ.get('GLANCE_BACKENDS') or pathlib.Path(cache) / 'glance-backends') / 'keystone'
+
+
+def _locked(path: pathlib.Path, kind: int):
+    """The file, open and locked; closing it unlocks."""
+    file = path.open('a')
+    fcntl.flock(file, kind)
+    return file
+
+
+def _is_stopped() -> bool:
+    return subprocess.run([SCRIPT, 'status'], stdin=subprocess.DEVNULL, capture_output=True).returncode != 0
+
+
+def _script(*arguments: str) -> str:
+    result = subprocess.run([SCRIPT, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                            timeout=INSTALL_SECONDS)
+    if result.returncode:
+        raise AssertionError(f'{SCRIPT.name} {" ".join(arguments)} ended with {result.returncode}:\n{result.stderr}')
+    return result.stdout

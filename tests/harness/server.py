@@ -1,0 +1,202 @@
+"""A real glance-api for tests: own configuration folder, own database, own port."""
+
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+
+import psutil
+
+from tests.harness.client import ApiClient
+from tests.harness.databases import ScratchDatabase, scratch_database
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+PASTE_FILE = ROOT / 'etc' / 'glance-api-paste.ini'
+START_SECONDS = 60
+STOP_SECONDS = 30
+
+Settings = dict[str, dict[str, object]]  # section → option → value; a list writes one line per item
+
+
+class GlanceServer:
+    """One glance-api on loopback, started by :meth:`start` or by entering the context.
+
+    :param database: ``sqlite``, ``mysql``, ``postgresql``, or a :class:`ScratchDatabase` shared with another server
+        (its owner drops it)
+    :param flavor: paste flavor; empty is the one without authentication
+    :param settings: added to the configuration, option by option
+    :param workers: child processes; 0 serves in the parent
+    """
+
+    def __init__(self, database: str | ScratchDatabase = 'sqlite', flavor: str = '', settings: Settings | None = None,
+                 workers: int = 1):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix='glance-test-'))
+        self.process: subprocess.Popen | None = None
+        self.port: int | None = None
+        self._owns_database = isinstance(database, str)
+        self.database = scratch_database(database, self.folder) if isinstance(database, str) else database
+        self.config_file = self.folder / 'glance-api.conf'
+        self.log_file = self.folder / 'glance-api.log'
+        self.images = self.folder / 'images'
+        self.images.mkdir()
+        (self.folder / 'staging').mkdir()
+        self.settings = _merged(self._base_settings(flavor, workers), settings or {})
+
+    def _base_settings(self, flavor: str, workers: int) -> Settings:
+        return {
+            'DEFAULT': {'bind_host': '127.0.0.1', 'workers': workers, 'debug': True,
+                        'node_staging_uri': f'file://{self.folder}/staging'},
+            'database': {'connection': self.database.url},
+            'glance_store': {'stores': 'file,http', 'default_store': 'file',
+                             'filesystem_store_datadir': self.images},
+            'oslo_concurrency': {'lock_path': self.folder / 'locks'},
+            'paste_deploy': {'config_file': PASTE_FILE, 'flavor': flavor},
+        }
+
+    def __enter__(self) -> 'GlanceServer':
+        try:
+            return self.start()
+        except BaseException:
+            self.cleanup()
+            raise
+
+    def __exit__(self, *unused) -> None:
+        self.cleanup()
+
+    @property
+    def url(self) -> str:
+        return f'http://127.0.0.1:{self.port}'
+
+    def client(self, token: str | None = None, headers: dict[str, str] | None = None) -> ApiClient:
+        return ApiClient(self.url, token, headers)
+
+    def write_config(self) -> None:
+        """Write ``self.settings`` to the configuration file (before a start, or before a HUP)."""
+        lines = []
+        for section, options in self.settings.items():
+            lines.append(f'[{section}]')
+            for name, value in options.items():
+                lines.extend(f'{name} = {item}' for item in (value if isinstance(value, list) else [value]))
+        self.config_file.write_text('\n'.join(lines) + '\n')
+
+    def manage(self, *arguments: str) -> subprocess.CompletedProcess:
+        """Run glance-manage with this server's configuration; output as text, exit code not judged."""
+        self.write_config()
+        return self.run('glance.cmd.manage', *arguments)
+
+    def run(self, module: str, *arguments: str) -> subprocess.CompletedProcess:
+        """Run another program of the project (``glance.cmd.…``) with this server's configuration file."""
+        command = [sys.executable, '-m', module, '--config-file', str(self.config_file), *arguments]
+        return subprocess.run(command, cwd=self.folder, env=_environment(), stdin=subprocess.DEVNULL,
+                              capture_output=True, text=True, timeout=300)
+
+    def start(self) -> 'GlanceServer':
+        """Bring the database up to date, start the daemon and return when it answers.
+
+        :raises AssertionError: the daemon or the migration failed; the message holds the log
+        """
+        result = self.manage('db_sync')
+        if result.returncode:
+            raise AssertionError(f'glance-manage db_sync ended with {result.returncode}:\n'
+                                 f'{result.stdout}{result.stderr}')
+        self.launch()
+        self.wait_until_ready()
+        return self
+
+    def launch(self) -> None:
+        """Start the daemon on the port it had before (a free one the first time) without waiting for it."""
+        # The socket is made here and inherited: no other process can snatch the port, and what connects before the
+        # daemon accepts waits in the backlog.
+        with socket.socket() as listener:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(('127.0.0.1', self.port or 0))
+            listener.listen(128)
+            self.port = listener.getsockname()[1]
+            environment = {**_environment(), 'GLANCE_TEST_SOCKET_FD': str(listener.fileno())}
+            self.settings['DEFAULT']['bind_port'] = self.port
+            self.write_config()
+            with self.log_file.open('ab') as log:
+                self.process = subprocess.Popen(
+                    [sys.executable, '-m', 'glance.cmd.api', '--config-file', str(self.config_file)],
+                    cwd=self.folder, env=environment, pass_fds=[listener.fileno()], start_new_session=True,
+                    stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+    def wait_until_ready(self) -> None:
+        """Return when the daemon answers; it holds the only copy of the socket, so its death is seen at once.
+
+        :raises AssertionError: it ended or kept silent; the message holds the log
+        """
+        try:
+            self.client().get('/versions', timeout=START_SECONDS)
+        except OSError as error:
+            raise AssertionError(f'glance-api does not answer ({error}), exit code {self.process.poll()}:\n'
+                                 f'{self.log_text()}') from error
+
+    def workers(self) -> list[int]:
+        """Process ids of the children."""
+        return [child.pid for child in psutil.Process(self.process.pid).children()]
+
+    def kill_worker(self, sig: int = signal.SIGKILL) -> int:
+        """Send *sig* to one worker and return its process id when it is gone."""
+        worker = psutil.Process(self.process.pid).children()[0]
+        worker.send_signal(sig)
+        psutil.wait_procs([worker], timeout=STOP_SECONDS)
+        return worker.pid
+
+    def signal(self, sig: int) -> None:
+        self.process.send_signal(sig)
+
+    def log_text(self) -> str:
+        return self.log_file.read_text(errors='replace') if self.log_file.exists() else ''
+
+    def stop(self, sig: int = signal.SIGTERM) -> int | None:
+        """Stop the daemon and return its exit code (None when it was not running); files and database stay.
+
+        :raises AssertionError: it did not stop in time and was killed
+        """
+        if self.process is None:
+            return None
+        process, self.process = self.process, None
+        if process.poll() is None:
+            process.send_signal(sig)
+        try:
+            return process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f'glance-api did not stop within {STOP_SECONDS} s:\n{self.log_text()}') from None
+        finally:
+            _kill_session(process.pid)
+            process.wait()
+
+    def cleanup(self) -> None:
+        """Stop, drop the database when it is this server's own, remove the folder."""
+        try:
+            self.stop()
+        finally:
+            if self._owns_database:
+                self.database.drop()
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _kill_session(leader: int) -> None:
+    """Kill what is left of the session that *leader* started."""
+    for process in psutil.process_iter():
+        try:
+            if os.getsid(process.pid) == leader:
+                process.kill()
+        except (ProcessLookupError, psutil.NoSuchProcess):
+            continue
+
+
+def _merged(base: Settings, extra: Settings) -> Settings:
+    return {section: {**base.get(section, {}), **extra.get(section, {})} for section in {**base, **extra}}
+
+
+def _environment() -> dict[str, str]:
+    """The caller's environment without what would reach into a daemon, and with this tree first on the path."""
+    foreign = ('OS_', 'GLANCE_', 'LISTEN_', 'NOTIFY_SOCKET', 'http_proxy', 'https_proxy', 'HTTP_PROXY', 'HTTPS_PROXY')
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+    return {**kept, 'PYTHONPATH': str(ROOT), 'PYTHONUNBUFFERED': '1'}
