@@ -40,6 +40,9 @@ class StoredObject:
 class Writer(Protocol):
     """One object being written. Used by one thread at a time."""
 
+    holes: bool
+    """Whether runs of zeros are better given to ``hole`` than to ``write``."""
+
     def write(self, data: memoryview) -> None:
         """Append bytes; ``data`` is only valid during the call. Raises StoreFull, StoreWriteDenied, StoreUnavailable."""
 
@@ -87,9 +90,14 @@ class Store(Protocol):
     schemes: tuple[str, ...]
     """The schemes of the URLs that this store writes and reads, the first being the one it writes."""
     capabilities: Capability
+    url_prefixes: tuple[str, ...]
+    """What the URLs of this store's own objects begin with, down to a separator: ``file:///srv/images/``."""
 
-    def writer(self, image_id: str, size: int | None = None) -> Writer:
+    def writer(self, image_id: str, size: int | None = None, attempt: str | None = None) -> Writer:
         """Begin an object of ``size`` bytes (None when not known).
+
+        ``attempt`` is the UUID of this try, made by the caller: what a dead writer leaves carries it, so that ``discard``
+        finds it. Without one the store makes one up.
 
         Raises StoreFull at once when it cannot fit, ObjectExists, StoreWriteDenied, StoreReadOnly, StoreUnavailable.
         """
@@ -109,5 +117,14 @@ class Store(Protocol):
     def discard(self, image_id: str, attempt: str | None = None) -> int:
         """Remove what a dead writer left of this image (never a committed object); return the bytes freed."""
 
+    def sweep(self, older_than: float = 3600.0) -> list[str]:
+        """Remove what dead writers left of any image and did not touch for ``older_than`` seconds; name what was removed.
+
+        Never touches what a living writer, of whatever process, is working on, nor a committed object.
+        """
+
     def walk(self) -> Iterator[StoredObject]:
         """Every committed object, in no particular order."""
+
+    def close(self) -> None:
+        """Release threads and connections."""

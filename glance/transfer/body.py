@@ -1,0 +1,38 @@
+"""The body of a response that is the span of an object in a store."""
+from collections.abc import Callable, Iterator
+
+from glance.store import base
+
+CHUNK = 1024 * 1024
+
+
+class ReaderBody:
+    """A WSGI response body (PEP 3333) around a Reader.
+
+    A server that knows this class sends ``reader.length`` bytes from ``reader.offset`` of ``reader.fileno()`` with
+    ``os.sendfile`` and adds what it sent to ``sent``; any other server, and every server where ``fileno()`` is None,
+    iterates. ``sent`` counts a chunk once the server asks for the next one.
+
+    :param reader: closed with the body
+    :param on_close: called once, with the number of bytes sent
+    """
+
+    def __init__(self, reader: base.Reader, on_close: Callable[[int], None] | None = None):
+        self.reader = reader
+        self.sent = 0
+        self._on_close = on_close
+
+    def __iter__(self) -> Iterator[bytes]:
+        buffer = memoryview(bytearray(min(CHUNK, self.reader.length)))
+        while count := self.reader.readinto(buffer):
+            yield bytes(buffer[:count])
+            self.sent += count
+
+    def close(self) -> None:
+        """Release the reader and report; further calls do nothing."""
+        on_close, self._on_close = self._on_close, None
+        try:
+            self.reader.close()
+        finally:
+            if on_close is not None:
+                on_close(self.sent)
