@@ -1,0 +1,28 @@
+"""Which stores there are and in which order locations are read; the stores' own options are in ``glance.conf.store``."""
+
+from oslo_config import cfg
+
+RESERVED_PREFIX = 'os_glance_'
+
+_TYPES = ('file', 'http', 'rbd', 'swift', 'sheepdog', 'cinder', 'vmware', 's3', 'gridfs')
+
+OPTIONS = {
+    None: [
+        cfg.DictOpt(
+            'enabled_backends', sample_default='fast:rbd,archive:s3',
+            help='Stores as name:type pairs, types being file, http, rbd, swift, cinder, s3, vmware, sheepdog and '
+                 'gridfs. Each name has a section of its own, and [glance_store] default_backend names the default. When '
+                 'unset, [glance_store] describes the stores.'),
+        cfg.StrOpt(
+            'location_strategy', default='location_order',
+            choices=(('location_order', 'in the order in which locations were added'),
+                     ('store_type', 'by [store_type_location_strategy] store_type_preference')),
+            help='Which of several locations of equal store weight is read first.'),
+    ],
+    'store_type_location_strategy': [
+        cfg.ListOpt(
+            'store_type_preference', default=[], sample_default='rbd,file,http',
+            help='Store types to read first, best first, with location_strategy = store_type: %s. Locations of other '
+                 'types follow in their own order.' % ', '.join(_TYPES)),
+    ],
+}

@@ -1,0 +1,88 @@
+"""How images are imported: methods and staging (``[DEFAULT]``) and the sections of ``glance-image-import.conf``."""
+
+from oslo_config import cfg
+from oslo_config import types
+
+from glance.conf.types import BracketList, DirectoryURI, Network
+
+METHODS = ('glance-direct', 'web-download', 'copy-image', 'glance-download')
+DEFAULT_STAGING_URI = 'file:///tmp/staging/'
+
+
+def _list(name: str, item_type: types.ConfigType | None = None, **kwargs) -> cfg.Opt:
+    return cfg.Opt(name, type=BracketList(item_type), **kwargs)
+
+
+STAGING = {None: [
+    _list(
+        'enabled_import_methods', types.String(choices=METHODS, quotes=True),
+        default=['glance-direct', 'web-download', 'copy-image'],
+        help='Import methods that the API offers.'),
+    cfg.Opt(
+        'node_staging_uri', type=DirectoryURI(), default=DEFAULT_STAGING_URI,
+        help='Directory for data on its way into an image, as file:// URI, when enabled_backends is unset. Put it on a '
+             'disk that holds the largest image and that no other user can write to.'),
+    cfg.URIOpt(
+        'worker_self_reference_url', schemes=('http', 'https'), sample_default='http://node1.example.com:9292',
+        help='URL under which the other API nodes reach this one, to hand over staged data and cache requests. When '
+             'unset, public_endpoint is taken, which is wrong with more than one node.'),
+]}
+
+OPTIONS = {
+    'image_import_opts': [
+        _list(
+            'image_import_plugins', default=[], sample_default='[no_op]',
+            help='Plugins that work on every imported image, in this order: no_op, inject_image_metadata, '
+                 'image_conversion, image_decompression, or a third-party entry point of glance.image_import.plugins.'),
+        cfg.IntOpt(
+            'max_parallel_stores', default=1, min=1,
+            help='Stores that one import writes at the same time. More is faster and takes more memory and network.'),
+    ],
+    'import_filtering_opts': [
+        _list(
+            'allowed_schemes', default=['http', 'https'],
+            help='URI schemes that users may import from. A list that is not empty decides alone; empty leaves the '
+                 'decision to disallowed_schemes.'),
+        _list(
+            'disallowed_schemes', default=[],
+            help='URI schemes that are refused. Read only while allowed_schemes is empty.'),
+        _list(
+            'allowed_hosts', types.HostAddress(), default=[],
+            help='Hosts that users may import from, by name or address. A host listed here may be a loopback or '
+                 'link-local address; these are refused otherwise.'),
+        _list(
+            'disallowed_hosts', types.HostAddress(), default=[],
+            help='Hosts that are refused, by name or address; the addresses of a name are compared too. Read only while '
+                 'allowed_hosts is empty.'),
+        _list(
+            'allowed_ports', types.Integer(1, 65535), default=[80, 443],
+            help='Ports that a URI may name. A URI without port passes.'),
+        _list(
+            'disallowed_ports', types.Integer(1, 65535), default=[],
+            help='Ports that are refused. Read only while allowed_ports is empty.'),
+        _list(
+            'allowed_networks', Network(), default=[], sample_default='[192.0.2.0/24]',
+            help='Networks that may be reached although they are refused by default: loopback, link-local, unspecified, '
+                 'multicast and the addresses of cloud metadata services.'),
+    ],
+    'inject_metadata_properties': [
+        cfg.DictOpt(
+            'inject', default={}, sample_default='os_origin:import',
+            help='Properties that the plugin inject_image_metadata sets on imported images. A key has at most 255 '
+                 'characters.'),
+        cfg.ListOpt(
+            'ignore_user_roles', default=['admin'],
+            help='Users who hold one of these roles are exempt from injected properties.'),
+    ],
+    'image_conversion': [
+        cfg.StrOpt(
+            'output_format', default='raw', choices=('qcow2', 'raw', 'vmdk'),
+            help='Disk format into which the plugin image_conversion turns imported images.'),
+    ],
+    'glance_download_properties': [
+        _list(
+            'extra_properties', default=['hw_', 'trait:', 'os_distro', 'os_secure_boot', 'os_type'],
+            help='Prefixes of the properties that the method glance-download copies from the other service. Properties '
+                 'that begin with os_glance are never copied.'),
+    ],
+}

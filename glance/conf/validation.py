@@ -1,0 +1,137 @@
+"""A configuration is checked as a whole before anything starts: every value, then what must fit together."""
+
+import ipaddress
+import os
+from collections.abc import Iterator, Mapping
+
+from oslo_config import cfg
+
+from glance.conf import backends, cache, imports, legacy, sections
+from glance.conf.files import is_set
+from glance.exceptions import ConfigurationError
+
+SERVERS = ('glance-api', 'glance-registry')
+
+
+class InvalidOptionValue(ConfigurationError):
+    """One option has a value of the wrong type or outside its limits."""
+
+
+def validate(conf: cfg.ConfigOpts, prog: str = 'glance-api') -> None:
+    """Read every registered option once and check combinations of them for the program.
+
+    Raises InvalidOptionValue for a single value, ConfigurationError for a combination; both name the options and what
+    to change.
+    """
+    check_values(conf)
+    _check_store_names(conf)
+    _check_scrubber(conf)
+    if prog in SERVERS:
+        _check_tls(conf)
+        _check_trusted_auth(conf)
+    if prog == 'glance-api':
+        _check_cache(conf)
+
+
+def check_values(conf: cfg.ConfigOpts) -> None:
+    """Read every registered option once; raises InvalidOptionValue for the first that is not valid."""
+    for name in conf:
+        value = _read(conf, conf, 'DEFAULT', name)
+        if isinstance(value, cfg.ConfigOpts.GroupAttr):
+            for option in value:
+                _read(conf, value, name, option)
+
+
+def require_database(conf: cfg.ConfigOpts) -> None:
+    """Raise ConfigurationError unless the program knows its database, or keeps its records elsewhere."""
+    if conf.data_api == 'glance.db.sqlalchemy.api' and not conf.database.connection:
+        raise ConfigurationError('[database] connection is not set; give it the URL of the database, e.g. '
+                                 'mysql+pymysql://glance:PASSWORD@controller/glance')
+
+
+def advice(conf: cfg.ConfigOpts, prog: str) -> Iterator[str]:
+    """Settings that work but ask for a second thought, as sentences for the log."""
+    if prog in SERVERS:
+        if not conf.owner_is_tenant:
+            yield ('[DEFAULT] owner_is_tenant is false: images belong to users. On a database that was used with true, '
+                   'projects lose their images.')
+        if conf.admin_role:
+            yield '[DEFAULT] admin_role makes holders of the role administrators whatever the policy file says.'
+        if is_set(conf, 'digest_algorithm'):
+            yield '[DEFAULT] digest_algorithm has no effect any more; remove it.'
+    if prog == 'glance-api':
+        if conf.node_staging_uri == imports.DEFAULT_STAGING_URI and not conf.enabled_backends:
+            yield ('[DEFAULT] node_staging_uri is left at %s, which every user of this host can see and which may not '
+                   'survive a restart; set it to a directory of the service.' % imports.DEFAULT_STAGING_URI)
+        if conf.task.task_executor == 'eventlet':
+            yield '[task] task_executor = eventlet is an old name of taskflow; rename it.'
+
+
+def _read(conf: cfg.ConfigOpts, options: Mapping, section: str, name: str):
+    try:
+        return options[name]
+    except (ValueError, cfg.Error) as error:
+        raise InvalidOptionValue(_describe(conf, section, name, error.__context__ or error)) from None
+
+
+def _describe(conf: cfg.ConfigOpts, section: str, name: str, reason: BaseException) -> str:
+    option = sections.option(section, name)
+    origin, value = _origin(conf, [(section, name)] + [
+        (old.group or section, (old.name or name).replace('-', '_')) for old in (option.deprecated_opts if option else ())
+    ])
+    shown = '' if value is None or (option and option.secret) else ' = %s' % value
+    return '%s: [%s] %s%s is not valid: %s' % (origin, section, name, shown, reason)
+
+
+def _origin(conf: cfg.ConfigOpts, names: list[tuple[str, str]]) -> tuple[str, str | None]:
+    """Who sets the first of the (section, option) names: file or environment variable, and the text of the value."""
+    variable = 'OS_%s__%s' % tuple(part.upper() for part in names[0])
+    if variable in os.environ:
+        return 'Environment variable %s' % variable, os.environ[variable]
+    settings = legacy.read_settings(conf)
+    for key in names:
+        if key in settings:
+            return settings[key].path, settings[key].value
+    return 'Configuration', None
+
+
+def _check_store_names(conf: cfg.ConfigOpts) -> None:
+    for name in conf.enabled_backends or ():
+        if name.startswith(backends.RESERVED_PREFIX):
+            raise ConfigurationError('[DEFAULT] enabled_backends names a store %s; names that begin with %s are '
+                                     'reserved for the service, choose another.' % (name, backends.RESERVED_PREFIX))
+
+
+def _check_scrubber(conf: cfg.ConfigOpts) -> None:
+    if 'restore' in conf and conf.restore and conf.daemon:
+        raise ConfigurationError('--daemon and --restore cannot be used together.')
+
+
+def _check_tls(conf: cfg.ConfigOpts) -> None:
+    if bool(conf.cert_file) != bool(conf.key_file):
+        present, missing = ('cert_file', 'key_file') if conf.cert_file else ('key_file', 'cert_file')
+        raise ConfigurationError('[DEFAULT] %s is set and %s is not; TLS needs both cert_file and key_file.'
+                                 % (present, missing))
+
+
+def _check_trusted_auth(conf: cfg.ConfigOpts) -> None:
+    flavor = conf.paste_deploy.flavor or ''
+    if 'trusted-auth' in flavor.split('+') and not conf.trusted_proxies and not _is_loopback(conf.bind_host):
+        raise ConfigurationError('[paste_deploy] flavor = %s believes identity headers from anybody who reaches %s; set '
+                                 '[DEFAULT] trusted_proxies to the networks of the proxies, or bind_host to 127.0.0.1.'
+                                 % (flavor, conf.bind_host))
+
+
+def _check_cache(conf: cfg.ConfigOpts) -> None:
+    if not cache.in_pipeline(conf) or conf.worker_self_reference_url:
+        return
+    if cache.driver(conf) == 'centralized_db':
+        raise ConfigurationError('[DEFAULT] image_cache_driver = centralized_db needs worker_self_reference_url, the '
+                                 'URL of this node; set it, or choose the driver sqlite.')
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == 'localhost'
