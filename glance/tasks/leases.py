@@ -30,7 +30,9 @@ def utcnow() -> datetime.datetime:
 
 def host_prefix() -> str:
     """Return what the names of all workers on this boot of this machine begin with."""
-    return '%s/%s/' % (socket.gethostname(), _read('/proc/sys/kernel/random/boot_id')[:8])
+    # The namespace of process ids tells containers apart that share the name of their host.
+    namespace = os.stat('/proc/self/ns/pid').st_ino
+    return '%s/%s/%d/' % (socket.gethostname(), _read('/proc/sys/kernel/random/boot_id')[:8], namespace)
 
 
 def worker_name(pid: int | None = None) -> str:

@@ -1,5 +1,6 @@
 """Undoes what dead workers left half-done, so that it can be done again."""
 import logging
+import threading
 
 from glance import exceptions
 from glance.db.interface import Database, ImageChanges, Lease
@@ -7,6 +8,9 @@ from glance.store.backends import Backends
 from glance.tasks import leases
 
 LOG = logging.getLogger(__name__)
+
+# Seconds between two looks for work whose worker died.
+INTERVAL = 60
 
 _FORGET_DATA = dict.fromkeys(('size', 'virtual_size', 'checksum', 'os_hash_algo', 'os_hash_value'))
 
@@ -41,3 +45,31 @@ def _undo(database: Database, stores: Backends, lease: Lease) -> bool:
         return False
     LOG.warning('The upload of image %s was interrupted; the image is queued again.', lease.image_id)
     return True
+
+
+class Janitor:
+    """Looks for half-done work when the process starts and every minute after that."""
+
+    def __init__(self, database: Database, stores: Backends):
+        self._database, self._stores = database, stores
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._run, name='recovery', daemon=True)
+
+    def start(self) -> None:
+        """Begin to look."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop looking."""
+        self._closed.set()
+
+    def _run(self) -> None:
+        while True:
+            try:
+                recover(self._database, self._stores)
+            except exceptions.GlanceError as error:
+                LOG.warning('Interrupted uploads cannot be looked for at the moment: %s', error)
+            except Exception:
+                LOG.exception('Looking for interrupted uploads failed.')
+            if self._closed.wait(INTERVAL):
+                return

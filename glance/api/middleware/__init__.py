@@ -1,0 +1,1 @@
+"""Filters of the paste pipelines: plain WSGI callables around an application."""

@@ -1,0 +1,41 @@
+"""Finds the API version in the path or the ``Accept`` header and rewrites the path to its major version."""
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from oslo_config import cfg
+
+from glance import conf
+from glance.api import Application
+from glance.api.versions import Versions, known_names
+
+_MEDIA_TYPE = 'application/vnd.openstack.images-'
+
+
+class VersionNegotiationFilter:
+    """Requests that name no known version get the discovery document, without authentication."""
+
+    def __init__(self, application: Application, options: cfg.ConfigOpts):
+        self._application = application
+        self._known = known_names(options)
+        self._versions = Versions(options)
+
+    @classmethod
+    def factory(cls, global_conf: dict[str, str], **local_conf: str) -> Callable[[Application], Application]:
+        """Make the filter for paste."""
+        return lambda application: cls(application, conf.CONF)
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable) -> Iterable[bytes]:
+        path = environ.get('PATH_INFO', '')
+        name, _, rest = path.removeprefix('/').partition('/')
+        rest = path[len(name) + 1:]
+        accept = environ.get('HTTP_ACCEPT', '')
+        if name == 'versions':
+            return self._versions(environ, start_response)
+        if accept.startswith(_MEDIA_TYPE):
+            name, rest = accept[len(_MEDIA_TYPE):], path
+        major = self._known.get(name)
+        if major is None:
+            return self._versions(environ, start_response)
+        environ['api.version'] = name
+        environ['PATH_INFO'] = '/v%d%s' % (major, rest)
+        return self._application(environ, start_response)

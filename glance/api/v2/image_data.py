@@ -1,0 +1,69 @@
+"""The data of an image: upload and download."""
+import re
+
+import webob
+
+from glance import exceptions
+from glance.api.request import Request, no_content
+from glance.api.v2 import byte_range
+from glance.transfer.body import ReaderBody
+from glance.transfer.sources import WsgiSource
+from glance.wsgi.faults import HTTPFault
+
+_OCTETS = 'application/octet-stream'
+_MAX_SIZE = 2 ** 63 - 1
+
+
+def upload(request: Request, image_id: str) -> webob.Response:
+    """``PUT /v2/images/{image_id}/file``: 204 once the data is stored durably."""
+    if request.content_type != _OCTETS:
+        raise HTTPFault(415, 'The data of an image must be sent with the media type %s.' % _OCTETS)
+    size = _expected_size(request)
+    store = _chosen_store(request)
+    images = request.images
+    image = images.get(image_id, rule='upload_image')
+    images.upload(image, WsgiSource(request.environ['wsgi.input']), size, store)
+    return no_content()
+
+
+def download(request: Request, image_id: str) -> webob.Response:
+    """``GET /v2/images/{image_id}/file``: 200 with the data, 206 with a part of it, 204 when there is none."""
+    request.refuse_body()
+    images = request.images
+    image = images.get(image_id)
+    try:
+        span = byte_range.requested(request.environ, images.data_size(image))
+        reader = images.download(image, *(span or ()))
+    except exceptions.ObjectNotFound:
+        return no_content()
+    response = webob.Response(status=206 if span else 200, content_type=_OCTETS, charset=None)
+    response.app_iter = ReaderBody(reader)
+    response.content_length = reader.length
+    response.headers['X-Content-Type-Options'] = 'nosniff'
+    response.headers['Accept-Ranges'] = 'bytes'
+    if image.checksum:
+        # Clients compare this with the checksum attribute: hexadecimal, and of the whole image.
+        response.headers['Content-MD5'] = image.checksum
+    if span:
+        response.headers['Content-Range'] = 'bytes %d-%d/%d' % (span.offset, span.offset + span.length - 1, image.size)
+    return response
+
+
+def _expected_size(request: Request) -> int | None:
+    """Return the announced size in bytes, or None where it is not known (0 means that too)."""
+    header = request.headers.get('x-openstack-image-size')
+    if header is None:
+        return request.announced_length or None
+    if not re.fullmatch('[0-9]{1,19}', header.strip()) or int(header) > _MAX_SIZE:
+        raise exceptions.Invalid('The header x-openstack-image-size must be the size of the data in bytes.')
+    return int(header) or None
+
+
+def _chosen_store(request: Request) -> str | None:
+    stores = request.env.stores
+    name = request.headers.get('X-Image-Meta-Store')
+    if name is None or not stores.multi:
+        return None
+    if name not in stores.names:
+        raise exceptions.UnknownStore(name)
+    return name

@@ -1,0 +1,89 @@
+"""Images: create, list, show, change and delete."""
+from urllib.parse import urlencode
+
+import webob
+
+from glance import exceptions
+from glance.api.request import Request, json_response, no_content
+from glance.api.v2 import image_query, json_patch
+from glance.api.v2.image_view import view
+from glance.domain.image import Image
+from glance.domain.properties import check_writable
+
+
+def create(request: Request) -> webob.Response:
+    """``POST /v2/images``: 201 with the new image."""
+    values = _new_values(request)
+    images = request.images
+    image = images.new(values)
+    images.add(image)
+    conf, stores = request.env.conf, request.env.stores
+    headers = {'Location': '%s/v2/images/%s' % (request.host_url, image.image_id)}
+    if conf.enabled_import_methods:
+        headers['OpenStack-image-import-methods'] = ','.join(conf.enabled_import_methods)
+    if stores.multi:
+        headers['OpenStack-image-store-ids'] = ','.join(stores.names)
+    return json_response(201, view(image, request.env), headers)
+
+
+def index(request: Request) -> webob.Response:
+    """``GET /v2/images``: 200 with a page of images and the links to walk on."""
+    parameters = image_query.parameters(request.query_string)
+    query = image_query.parse(parameters, request.env.conf)
+    page = request.images.list(query)
+    walk = [(name, value) for name, value in parameters if name != 'marker']
+    content = {'images': [view(image, request.env) for image in page.images], 'first': _link(walk),
+               'schema': '/v2/schemas/images'}
+    if page.next_marker:
+        content['next'] = _link([*walk, ('marker', page.next_marker)])
+    return json_response(200, content)
+
+
+def show(request: Request, image_id: str) -> webob.Response:
+    """``GET /v2/images/{image_id}``: 200 with the image."""
+    request.refuse_body()
+    return json_response(200, view(request.images.get(image_id), request.env))
+
+
+def update(request: Request, image_id: str) -> webob.Response:
+    """``PATCH /v2/images/{image_id}``: 200 with the changed image; all operations are done, or none."""
+    operations = json_patch.parse(request)
+    images = request.images
+    image = images.get(image_id, rule='modify_image')
+    if operations:
+        json_patch.apply(operations, image)
+        _check_required(image, request)
+        images.save(image)
+    return json_response(200, view(image, request.env))
+
+
+def delete(request: Request, image_id: str) -> webob.Response:
+    """``DELETE /v2/images/{image_id}``: 204."""
+    request.refuse_body()
+    images = request.images
+    images.remove(images.get(image_id))
+    return no_content()
+
+
+def _new_values(request: Request) -> dict:
+    values = request.json_object()
+    for name in values:
+        check_writable(name)
+        if name == 'locations':
+            raise exceptions.ReadonlyProperty(name)
+    validator = request.env.validator
+    values = {name: validator.value(name, value) for name, value in values.items()}
+    for name in request.env.schema.required:
+        if values.get(name) is None:
+            raise exceptions.Invalid('The operator of this service requires the property %r.' % name)
+    return values
+
+
+def _check_required(image: Image, request: Request) -> None:
+    for name in request.env.schema.required:
+        if getattr(image, name, image.extra_properties.get(name)) is None:
+            raise exceptions.Invalid('The operator of this service requires the property %r.' % name)
+
+
+def _link(parameters: list[tuple[str, str]]) -> str:
+    return '/v2/images' + ('?' + urlencode(parameters) if parameters else '')

@@ -1,0 +1,91 @@
+"""The routes of the v2 API, and what every call has in common."""
+import functools
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import routes
+import webob
+
+from glance import exceptions
+from glance.api.request import Request
+from glance.api.v2 import image_data, images, schemas
+from glance.wsgi import faults
+from glance.wsgi.faults import HTTPFault
+
+Handler = Callable[..., webob.Response]
+
+ROUTES: dict[str, dict[str, Handler]] = {
+    '/images': {'GET': images.index, 'POST': images.create},
+    '/images/{image_id}': {'GET': images.show, 'PATCH': images.update, 'DELETE': images.delete},
+    '/images/{image_id}/file': {'GET': image_data.download, 'PUT': image_data.upload},
+    '/schemas/image': {'GET': schemas.image},
+    '/schemas/images': {'GET': schemas.images},
+}
+_KNOWN_METHODS = frozenset(('GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'PATCH'))
+_ENCODED_SLASH = re.compile(r'%2f', re.IGNORECASE)
+
+
+@functools.cache
+def _mapper() -> routes.Mapper:
+    mapper = routes.Mapper(controller_scan=None, register=False)
+    mapper.minimization = False
+    for path in ROUTES:
+        mapper.connect(None, path, resource=path)
+    mapper.create_regs()
+    return mapper
+
+
+class API:
+    """The WSGI application: finds the handler, calls it, and turns its errors into responses."""
+
+    @classmethod
+    def factory(cls, global_conf: dict[str, str], **local_conf: str) -> 'API':
+        """Make the application for paste."""
+        return cls()
+
+    def __init__(self) -> None:
+        self._mapper = _mapper()
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable) -> Iterable[bytes]:
+        try:
+            handler, variables = self._route(environ)
+            response = handler(Request(environ), **variables)
+        except Exception as error:
+            response = faults.response_for(error, environ)
+        if environ['REQUEST_METHOD'] == 'HEAD':
+            response.headers.pop('Content-Type', None)
+        return response(environ, start_response)
+
+    def _route(self, environ: dict[str, Any]) -> tuple[Handler, dict[str, str]]:
+        method, path = environ['REQUEST_METHOD'], _path(environ)
+        if not path:
+            raise HTTPFault(302, 'The API is at /v2/.', [('Location', _slash_url(environ))])
+        found = None if '//' in path or _hides_slash(environ) else self._mapper.match(path)
+        if found is None:
+            if method not in _KNOWN_METHODS:
+                raise HTTPFault(501, 'The method %s is not implemented.' % method)
+            raise exceptions.NotFound('The resource could not be found.')
+        methods = ROUTES[found.pop('resource')]
+        if method not in methods:
+            raise HTTPFault(405, 'The method %s is not allowed for this resource.' % method,
+                            [('Allow', ', '.join(sorted(methods)))])
+        return methods[method], found
+
+
+def _path(environ: dict[str, Any]) -> str:
+    """Return the path as text; WSGI hands over its bytes as Latin-1 (PEP 3333)."""
+    try:
+        return environ.get('PATH_INFO', '').encode('latin-1').decode('utf-8')
+    except UnicodeDecodeError:
+        raise exceptions.Invalid('The path of the URL is not UTF-8 text.') from None
+
+
+def _hides_slash(environ: dict[str, Any]) -> bool:
+    """Tell whether the path holds an encoded slash, which routing could take for a separator."""
+    target = environ.get('RAW_URI') or environ.get('REQUEST_URI') or ''
+    return bool(_ENCODED_SLASH.search(target.partition('?')[0]))
+
+
+def _slash_url(environ: dict[str, Any]) -> str:
+    return webob.Request(environ).host_url + '/v2/'

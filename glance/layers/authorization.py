@@ -1,0 +1,58 @@
+"""Ownership: who may make and change images, whatever the rules say."""
+from typing import Any
+
+from glance import exceptions
+from glance.domain.image import Image
+from glance.layers.base import Images
+from glance.store.base import Reader
+from glance.transfer.sources import Source
+
+
+class AuthorizeImages(Images):
+    """Owners change their own images, administrators all, anonymous callers none."""
+
+    def new(self, values: dict[str, Any]) -> Image:
+        self._refuse_read_only()
+        values.setdefault('owner', self.context.owner)
+        if not self.context.is_admin and (values['owner'] is None or values['owner'] != self.context.owner):
+            raise exceptions.Forbidden('You are not permitted to create images owned by %r.' % values['owner'])
+        return self.inner.new(values)
+
+    def save(self, image: Image, from_status: str | None = None) -> None:
+        self._check_mutable(image, 'modify')
+        if 'owner' in image.changes.attributes and not self.context.is_admin:
+            raise exceptions.Forbidden('Only an administrator may change the owner of an image.')
+        self.inner.save(image, from_status)
+
+    def remove(self, image: Image) -> None:
+        self._check_mutable(image, 'delete')
+        self.inner.remove(image)
+
+    def upload(self, image: Image, source: Source, size: int | None = None, store: str | None = None) -> None:
+        self._check_mutable(image, 'upload data of')
+        self.inner.upload(image, source, size, store)
+
+    def data_size(self, image: Image) -> int:
+        self._check_readable(image)
+        return self.inner.data_size(image)
+
+    def download(self, image: Image, offset: int = 0, length: int | None = None) -> Reader:
+        self._check_readable(image)
+        return self.inner.download(image, offset, length)
+
+    def _check_readable(self, image: Image) -> None:
+        if image.status == 'deactivated' and not self.context.is_admin:
+            raise exceptions.Forbidden('The requested image has been deactivated. Image data download is forbidden.')
+
+    def _check_mutable(self, image: Image, action: str) -> None:
+        self._refuse_read_only()
+        if self.context.is_admin:
+            return
+        # Judged by the stored owner, so that nobody gains an image by giving it to himself.
+        owner = (image.loaded or image).owner
+        if owner is None or owner != self.context.owner:
+            raise exceptions.Forbidden('You are not permitted to %s this image.' % action)
+
+    def _refuse_read_only(self) -> None:
+        if self.context.read_only:
+            raise exceptions.Forbidden('An anonymous caller may not change anything; authenticate first.')

@@ -1,0 +1,83 @@
+"""The verbs on images, and what a layer does by default: forward them."""
+import dataclasses
+from typing import Any
+
+from glance.context import RequestContext
+from glance.db.interface import ImageQuery
+from glance.domain.image import Image
+from glance.environment import Environment
+from glance.store.base import Reader
+from glance.tasks.leases import Lease
+from glance.transfer.sources import Source
+
+
+@dataclasses.dataclass(frozen=True)
+class Page:
+    """Images of one page, and the id after which the next one begins (None on the last page)."""
+
+    images: list[Image]
+    next_marker: str | None
+
+
+class Images:
+    """One layer over images. ``inner`` is the next one; ``context`` is who asks."""
+
+    def __init__(self, inner: 'Images', context: RequestContext, env: Environment):
+        self.inner, self.context, self.env = inner, context, env
+
+    def new(self, values: dict[str, Any]) -> Image:
+        """Make an image from validated attributes and properties, without storing it."""
+        return self.inner.new(values)
+
+    def get(self, image_id: str, rule: str | None = None) -> Image:
+        """Return an image that the caller may see; ``rule`` is one that the caller must pass for it besides.
+
+        Raises ImageNotFound when it does not exist for the caller, Forbidden when only the rule refuses.
+        """
+        return self.inner.get(image_id, rule)
+
+    def list(self, query: ImageQuery) -> Page:
+        """Return the images that match and that the caller may see."""
+        return self.inner.list(query)
+
+    def add(self, image: Image) -> None:
+        """Store a new image."""
+        self.inner.add(image)
+
+    def save(self, image: Image, from_status: str | None = None) -> None:
+        """Store what changed; with ``from_status`` only while the stored image has that status."""
+        self.inner.save(image, from_status)
+
+    def remove(self, image: Image) -> None:
+        """Delete the image and its data."""
+        self.inner.remove(image)
+
+    def upload(self, image: Image, source: Source, size: int | None = None, store: str | None = None) -> None:
+        """Store the image's data, ``size`` bytes when that is known, in the named store (default: the default one)."""
+        self.inner.upload(image, source, size, store)
+
+    def data_size(self, image: Image) -> int:
+        """The size in bytes of the data that the caller may download. Raises ObjectNotFound when there is none."""
+        return self.inner.data_size(image)
+
+    def download(self, image: Image, offset: int = 0, length: int | None = None) -> Reader:
+        """Open the image's data. Raises ObjectNotFound when there is none."""
+        return self.inner.download(image, offset, length)
+
+    # Steps of an upload, which only the innermost layer takes.
+
+    def begin_upload(self, image: Image, lease: Lease) -> None:
+        """Move the image from ``queued`` to ``saving`` under the lease."""
+        self.inner.begin_upload(image, lease)
+
+    def finish_upload(self, image: Image, lease: Lease) -> None:
+        """Store what the upload found out and make the image ``active``."""
+        self.inner.finish_upload(image, lease)
+
+    def abort_upload(self, image: Image, lease: Lease) -> None:
+        """Return the image to ``queued``; nothing happens when it is gone."""
+        self.inner.abort_upload(image, lease)
+
+    def check_uploading(self, image: Image) -> None:
+        """Raise ImageGone when the image was deleted since the upload began."""
+        self.inner.check_uploading(image)

@@ -1,0 +1,131 @@
+"""The innermost layer: between images and their records."""
+import logging
+import uuid
+from typing import Any
+
+from glance import exceptions
+from glance.context import RequestContext
+from glance.db.interface import ImageChanges, ImageQuery, ImageRecord
+from glance.domain.image import Image, Location
+from glance.domain.properties import BASE_ATTRIBUTES
+from glance.environment import Environment
+from glance.layers.base import Images, Page
+from glance.tasks.leases import Lease
+
+LOG = logging.getLogger(__name__)
+
+# Attributes that record and image call by the same name.
+_COLUMNS = ('status', 'visibility', 'owner', 'name', 'disk_format', 'container_format', 'size', 'virtual_size', 'checksum',
+            'os_hash_algo', 'os_hash_value', 'min_disk', 'min_ram', 'protected', 'os_hidden')
+# What only an upload writes.
+_UPLOADED = ('size', 'virtual_size', 'checksum', 'os_hash_algo', 'os_hash_value')
+
+
+class DatabaseImages(Images):
+    """Images in the database. Each verb is one transaction."""
+
+    def __init__(self, context: RequestContext, env: Environment):
+        self.context, self.env, self._database = context, env, env.database
+
+    def new(self, values: dict[str, Any]) -> Image:
+        base = {name: value for name, value in values.items() if name in BASE_ATTRIBUTES}
+        image_id = base.pop('id', None) or str(uuid.uuid4())
+        extra = {name: value for name, value in values.items() if name not in BASE_ATTRIBUTES}
+        return Image(image_id, extra_properties=extra, **base)
+
+    def get(self, image_id: str, rule: str | None = None) -> Image:
+        return self._load(self._database.image_get(self.context, image_id))
+
+    def list(self, query: ImageQuery) -> Page:
+        records = self._database.image_list(self.context, query)
+        full = query.limit is not None and 0 < query.limit == len(records)
+        return Page([self._load(record) for record in records], records[-1]['id'] if full else None)
+
+    def add(self, image: Image) -> None:
+        record = self._database.image_create({
+            'id': image.image_id, 'properties': image.extra_properties, 'tags': image.tags,
+            'locations': [_location_record(location) for location in image.locations],
+            **{name: getattr(image, name) for name in _COLUMNS}})
+        image.created_at, image.updated_at = record['created_at'], record['updated_at']
+        image.remember()
+
+    def save(self, image: Image, from_status: str | None = None) -> None:
+        changes = image.changes
+        if 'status' in changes.attributes and from_status is None:
+            from_status = image.loaded.status
+        self._write(image, ImageChanges(
+            columns=changes.attributes, set_properties=changes.set_properties,
+            remove_properties=changes.removed_properties, add_tags=changes.added_tags, remove_tags=changes.removed_tags,
+            add_locations=[_location_record(location) for location in changes.added_locations],
+            update_locations=[_location_record(location) for location in changes.updated_locations],
+            remove_locations={location.id: 'deleted' for location in changes.removed_locations}), from_status)
+
+    def remove(self, image: Image) -> None:
+        # The data is removed by the locations of this image: it must not have moved on since it was loaded.
+        self._database.image_remove(image.image_id, from_status=image.status)
+        image.status = 'deleted'
+
+    def begin_upload(self, image: Image, lease: Lease) -> None:
+        image.set_status('saving')
+        self._write(image, ImageChanges(columns={'status': 'saving'}), 'queued', acquire=lease)
+
+    def finish_upload(self, image: Image, lease: Lease) -> None:
+        image.set_status('active')
+        columns = {name: getattr(image, name) for name in _UPLOADED}
+        locations = [_location_record(location) for location in image.locations if location.id is None]
+        try:
+            self._write(image, ImageChanges(columns={'status': 'active', **columns}, add_locations=locations), 'saving',
+                        release=lease.attempt)
+        except exceptions.ImageNotFound:
+            raise exceptions.ImageGone(image.image_id) from None
+
+    def abort_upload(self, image: Image, lease: Lease) -> None:
+        columns = {'status': 'queued', **dict.fromkeys(_UPLOADED)}
+        try:
+            self._database.image_update(image.image_id, ImageChanges(columns=columns), 'saving', release=lease.attempt)
+        except (exceptions.NotFound, exceptions.Conflict):
+            # Deleted meanwhile, or taken over: there is nothing of ours left to undo.
+            return
+        except exceptions.DatabaseUnavailable:
+            LOG.error('Image %s stays in status saving until its lease lapses: the database is away.', image.image_id)
+
+    def check_uploading(self, image: Image) -> None:
+        try:
+            self._database.image_get(_SERVICE, image.image_id)
+        except exceptions.ImageNotFound:
+            raise exceptions.ImageGone(image.image_id) from None
+        except exceptions.DatabaseUnavailable:
+            # The bytes go on; whether the record can be written counts at the end.
+            return
+
+    def _write(self, image: Image, changes: ImageChanges, from_status: str | None, **lease: Any) -> None:
+        image.updated_at = self._database.image_update(image.image_id, changes, from_status, **lease)
+        image.remember()
+
+    def _load(self, record: ImageRecord) -> Image:
+        image = Image(
+            record['id'], created_at=record['created_at'], updated_at=record['updated_at'], tags=record['tags'],
+            extra_properties=record['properties'],
+            locations=[Location(location['url'], location['metadata'], location['status'], location['id'])
+                       for location in record['locations']],
+            member=self.context.owner if record['is_member'] else None,
+            **{name: record[name] for name in _COLUMNS})
+        image.remember()
+        return image
+
+
+class _Service:
+    """The service itself, which sees every row."""
+
+    is_admin = True
+    owner = None
+
+
+_SERVICE = _Service()
+
+
+def _location_record(location: Location) -> dict[str, Any]:
+    record = {'url': location.url, 'metadata': location.metadata, 'status': location.status}
+    if location.id is not None:
+        record['id'] = location.id
+    return record

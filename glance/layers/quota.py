@@ -1,0 +1,44 @@
+"""How many and how much: limits on tags, properties and bytes."""
+from typing import Any
+
+from glance import exceptions
+from glance.domain.image import Image
+from glance.domain.properties import is_internal
+from glance.layers.base import Images
+from glance.transfer.sources import Source
+
+
+def _check_count(noun: str, count: int, limit: int) -> None:
+    if 0 <= limit < count:
+        raise exceptions.LimitExceeded('The image would have %d %s; at most %d are allowed.' % (count, noun, limit))
+
+
+class QuotaImages(Images):
+    """Counts what the caller adds; an image that is over a limit already may still be changed otherwise."""
+
+    def new(self, values: dict[str, Any]) -> Image:
+        image = self.inner.new(values)
+        self._check_tags(image)
+        self._check_properties(image)
+        return image
+
+    def save(self, image: Image, from_status: str | None = None) -> None:
+        changes = image.changes
+        if changes.added_tags:
+            self._check_tags(image)
+        if any(not is_internal(name) for name in changes.new_properties):
+            self._check_properties(image)
+        self.inner.save(image, from_status)
+
+    def upload(self, image: Image, source: Source, size: int | None = None, store: str | None = None) -> None:
+        cap = self.env.conf.image_size_cap
+        if size is not None and size > cap:
+            raise exceptions.ImageSizeLimitExceeded(cap)
+        self.inner.upload(image, source, size, store)
+
+    def _check_tags(self, image: Image) -> None:
+        _check_count('tags', len(image.tags), self.env.conf.image_tag_quota)
+
+    def _check_properties(self, image: Image) -> None:
+        count = sum(not is_internal(name) for name in image.extra_properties)
+        _check_count('properties', count, self.env.conf.image_property_quota)

@@ -1,0 +1,88 @@
+"""The data of images: stored, delivered and deleted so that a record never names bytes that are not there."""
+import logging
+
+from glance import exceptions
+from glance.domain.image import Image, Location
+from glance.layers.base import Images
+from glance.store.base import Location as StoreLocation
+from glance.store.base import Reader
+from glance.store.location import redact
+from glance.tasks.leases import Lease
+from glance.transfer import pipeline
+from glance.transfer.sources import Source
+
+LOG = logging.getLogger(__name__)
+
+_READABLE = ('active', 'deactivated')
+
+
+class StoreImages(Images):
+    """Bytes are published before the record that names them, and deleted after it."""
+
+    def upload(self, image: Image, source: Source, size: int | None = None, store: str | None = None) -> None:
+        image.check_status('queued')
+        image.check_formats()
+        target = self.env.stores.get(store)
+        with self.env.leases.hold(image.image_id) as lease:
+            self.inner.begin_upload(image, lease)
+            try:
+                self._transfer(image, source, size, target)
+            except BaseException:
+                self.inner.abort_upload(image, lease)
+                raise
+            self._finish(image, lease)
+
+    def _transfer(self, image: Image, source: Source, size: int | None, target) -> None:
+        conf = self.env.conf
+        location, result = pipeline.store(
+            source, target, image.image_id, algorithm=conf.hashing_algorithm, size=size, limit=conf.image_size_cap,
+            progress=lambda done: self.inner.check_uploading(image))
+        image.size, image.checksum = result.size, result.md5
+        image.os_hash_algo, image.os_hash_value = result.hash_algo, result.hash
+        if image.container_format == 'bare' and image.disk_format == 'raw':
+            image.virtual_size = result.size
+        image.locations.append(Location(location.url, dict(location.metadata)))
+
+    def _finish(self, image: Image, lease: Lease) -> None:
+        location = image.locations[-1]
+        try:
+            self.inner.finish_upload(image, lease)
+        except exceptions.DatabaseUnavailable:
+            # It is not known whether the record was written: the bytes stay until recovery has looked.
+            raise
+        except BaseException:
+            # Nobody will ever refer to these bytes; the image, if it still is there, can be uploaded again.
+            self._delete(image.image_id, location)
+            self.inner.abort_upload(image, lease)
+            raise
+
+    def data_size(self, image: Image) -> int:
+        if image.status not in _READABLE or not image.locations or image.size is None:
+            raise exceptions.ObjectNotFound()
+        return image.size
+
+    def download(self, image: Image, offset: int = 0, length: int | None = None) -> Reader:
+        error: exceptions.GlanceError = exceptions.ObjectNotFound()
+        for location in image.locations:
+            try:
+                store = self.env.stores.for_location(location.url, location.metadata)
+                return store.open(StoreLocation(location.url, location.metadata), offset, length)
+            except exceptions.GlanceError as failure:
+                LOG.warning('Image %s cannot be read from %s: %s', image.image_id, redact(location.url), failure)
+                error = failure
+        raise error
+
+    def remove(self, image: Image) -> None:
+        image.check_deletable()
+        self.inner.remove(image)
+        for location in image.locations:
+            self._delete(image.image_id, location)
+
+    def _delete(self, image_id: str, location: Location) -> None:
+        try:
+            store = self.env.stores.for_location(location.url, location.metadata)
+            store.delete(StoreLocation(location.url, location.metadata))
+        except exceptions.ObjectNotFound:
+            LOG.warning('The data of image %s at %s was gone already.', image_id, redact(location.url))
+        except exceptions.GlanceError as error:
+            LOG.error('The data of deleted image %s stays at %s: %s', image_id, redact(location.url), error)
