@@ -42,6 +42,10 @@ class Keystone:
         """A token that no other test holds, so that it may be revoked."""
         return self._issue(user).headers['X-Subject-Token']
 
+    def system_token(self, user: str) -> str:
+        """A token of *user* for the whole installation instead of a project."""
+        return self._issue(user, {'system': {'all': True}}).headers['X-Subject-Token']
+
     def revoke(self, token: str) -> None:
         self._call('DELETE', '/auth/tokens', 204, headers={'X-Subject-Token': token})
 
@@ -67,13 +71,13 @@ class Keystone:
             self._call('DELETE', f'/endpoints/{endpoint["id"]}', 204)
         self._call('DELETE', f'/regions/{region}', 204)
 
-    def _issue(self, user: str) -> requests.Response:
+    def _issue(self, user: str, scope: dict | None = None) -> requests.Response:
         environment = self.environment(user)
         credentials = {'name': user, 'password': environment['OS_PASSWORD'],
                        'domain': {'id': environment['OS_USER_DOMAIN_ID']}}
         project = {'name': environment['OS_PROJECT_NAME'], 'domain': {'id': environment['OS_PROJECT_DOMAIN_ID']}}
         body = {'auth': {'identity': {'methods': ['password'], 'password': {'user': credentials}},
-                         'scope': {'project': project}}}
+                         'scope': scope or {'project': project}}}
         return self._send('POST', '/auth/tokens', 201, json=body)
 
     def _call(self, method: str, path: str, expected: int, headers: dict | None = None, **kwargs) -> requests.Response:

@@ -147,7 +147,7 @@ class GlanceServer:
         psutil.wait_procs([worker], timeout=STOP_SECONDS)
         return worker.pid
 
-    def signal(self, sig: int) -> None:
+    def send_signal(self, sig: int) -> None:
         self.process.send_signal(sig)
 
     def log_text(self) -> str:

@@ -1,0 +1,39 @@
+#!/bin/sh
+# Install the system packages that the tests use and that are missing (Debian, Ubuntu; as root), and start the servers
+# that the tests expect on loopback unless something answers there already.
+set -eu
+
+packages=''
+want() {  # program, package
+    command -v "$1" >/dev/null 2>&1 || packages="$packages $2"
+}
+want git git
+want qemu-img qemu-utils          # makes and converts the images that the tests store
+want flock util-linux             # tools/backends/keystone.sh
+want nginx nginx-light            # web server for the http store and web-download
+
+answers() {  # port
+    python3 -c 'import socket, sys; socket.create_connection(("127.0.0.1", int(sys.argv[1])), 2)' "$1" 2>/dev/null
+}
+[ -n "${GLANCE_TEST_MYSQL:-}" ] || answers 3306 || want mariadbd mariadb-server
+[ -n "${GLANCE_TEST_POSTGRESQL:-}" ] || answers 5432 || want pg_ctlcluster postgresql
+
+if [ -n "$packages" ]; then
+    if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+        echo "install-test-packages.sh: the tests need these packages:$packages; install them or run this as root" >&2
+        exit 1
+    fi
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get update -q
+    # shellcheck disable=SC2086 # a list of words
+    apt-get install -q -y --no-install-recommends $packages
+fi
+
+start() {  # port, service, variable that points elsewhere
+    answers "$1" && return
+    if [ "$(id -u)" = 0 ]; then
+        service "$2" start || true
+    fi
+}
+[ -n "${GLANCE_TEST_MYSQL:-}" ] || start 3306 mariadb
+[ -n "${GLANCE_TEST_POSTGRESQL:-}" ] || start 5432 postgresql

@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# Run the tests: all of them, or those that the arguments for "stestr run" select.
+#
+#   tools/test.sh                        everything: unit, conformance, functional, integration
+#   tools/test.sh tests.unit             one folder, module, class or test (a regular expression)
+#   tools/test.sh --failing              those that failed last time
+#
+# Makes a virtual environment (.venv, or the folder named by GLANCE_TEST_VENV) and installs Glance and what the tests
+# need; later runs reuse it. Uses the interpreter named by PYTHON (default python3.11, else python3).
+# The database tests need servers; these variables name others than the defaults:
+#   GLANCE_TEST_MYSQL        mysql+pymysql://root@127.0.0.1:3306
+#   GLANCE_TEST_POSTGRESQL   postgresql+psycopg2://postgres@127.0.0.1:5432
+# The last line says how many tests passed, failed and were skipped; the exit code is 0 only when none failed.
+set -euo pipefail
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+. tools/test-environment.sh
+
+if [ $# = 0 ]; then
+    tools/install-test-packages.sh
+    "$venv/bin/python" tools/check_databases.py
+fi
+
+result=0
+stestr run "$@" || result=$?
+python tools/test_totals.py "$result"
