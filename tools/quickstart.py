@@ -56,7 +56,7 @@ lock_path = {data}/lock
 
 [paste_deploy]
 # No flavor: everybody who reaches the port is an administrator. That is why it listens on loopback only.
-config_file = {root}/etc/glance-api-paste.ini
+config_file = {root}/etc/glance/glance-api-paste.ini
 """
 
 NEXT_STEPS = """

@@ -7,12 +7,13 @@ python=${PYTHON:-$(command -v python3.11 || command -v python3)}
 git rev-parse HEAD >/dev/null 2>&1 || export PBR_VERSION=${PBR_VERSION:-0.0.0}
 export SKIP_GENERATE_AUTHORS=1 SKIP_WRITE_GIT_CHANGELOG=1
 
-wanted=$({ "$python" --version; pwd; cat requirements.txt test-requirements.txt setup.cfg setup.py; } | sha256sum)
+wanted=$({ "$python" --version; pwd
+             cat requirements.txt test-requirements.txt lint-requirements.txt setup.cfg setup.py; } | sha256sum)
 if [ "$(cat "$venv/installed-from" 2>/dev/null)" != "$wanted" ]; then
     echo "Installing Glance and the tools of its tests into $venv"
     "$python" -m venv "$venv"
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check \
-        --requirement test-requirements.txt --editable .
+        --requirement test-requirements.txt --requirement lint-requirements.txt --editable .
     echo "$wanted" > "$venv/installed-from"
 fi
 export PATH=$venv/bin:$PATH

@@ -14,12 +14,14 @@
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-. tools/test-environment.sh
 
+trap 'echo "0 passed, 1 failed, 0 skipped"' EXIT     # until the tests run, whatever ends this script is a failure
+. tools/test-environment.sh
 if [ $# = 0 ]; then
     tools/install-test-packages.sh
-    "$venv/bin/python" tools/check_databases.py
+    python tools/check_databases.py
 fi
+trap - EXIT
 
 result=0
 stestr run "$@" || result=$?

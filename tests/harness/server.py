@@ -15,7 +15,7 @@ from tests.harness.client import ApiClient
 from tests.harness.databases import ScratchDatabase, scratch_database
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-PASTE_FILE = ROOT / 'etc' / 'glance-api-paste.ini'
+PASTE_FILE = ROOT / 'etc' / 'glance' / 'glance-api-paste.ini'
 START_SECONDS = 60
 STOP_SECONDS = 30
 
