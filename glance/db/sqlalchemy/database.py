@@ -1,0 +1,45 @@
+"""The SQL implementation of ``glance.db.interface.Database``."""
+from typing import Self
+
+from oslo_config import cfg
+from oslo_db import options
+
+from glance import exceptions
+from glance.db.sqlalchemy.engine import Engine
+from glance.db.sqlalchemy.images import ImageOperations
+from glance.db.sqlalchemy.leases import LeaseOperations
+from glance.db.sqlalchemy.members import MemberOperations
+
+NAMES = tuple(option.dest for option in options.database_opts)
+
+
+class SQLDatabase(ImageOperations, MemberOperations, LeaseOperations):
+    """Records in SQLite, MariaDB/MySQL or PostgreSQL. Threads share it; a forked process must make its own."""
+
+    def __init__(self, conf: cfg.ConfigOpts):
+        """Take the database from the options ``[database]`` of oslo.db. Raises ConfigurationError."""
+        conf.register_opts(options.database_opts, 'database')
+        section = conf.database
+        if not section.connection:
+            raise exceptions.ConfigurationError('[database] connection is not set; name the database, for example '
+                                                'mysql+pymysql://user:password@host/glance')
+        super().__init__(Engine(section.connection, {name: getattr(section, name) for name in NAMES}))
+
+    @classmethod
+    def from_url(cls, url: str, **values: object) -> Self:
+        """Return the database at an SQLAlchemy URL, with other options of ``[database]`` by name (tests, tools)."""
+        conf = cfg.ConfigOpts()
+        conf([], default_config_files=[], default_config_dirs=[])
+        conf.register_opts(options.database_opts, 'database')
+        for name, value in {'connection': url, **values}.items():
+            conf.set_override(name, value, 'database')
+        return cls(conf)
+
+    @property
+    def engine(self) -> Engine:
+        """Connections and transactions, for what else lives in this database."""
+        return self._engine
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._engine.close()

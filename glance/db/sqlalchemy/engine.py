@@ -1,0 +1,188 @@
+"""Connections and transactions: two pools, retries, and one error for everything that is the database's fault."""
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+from oslo_db import api as db_api
+from oslo_db import exception as db_errors
+from oslo_db.sqlalchemy import exc_filters
+
+from glance import exceptions
+from glance.db.sqlalchemy import dialects
+
+LOG = logging.getLogger(__name__)
+Result = TypeVar('Result')
+Work = Callable[[sa.Connection], Result]
+
+MAX_DEADLOCKS = 20
+FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2        # seconds between tries after a deadlock
+FOUR_BYTES = sa.text("SELECT character_set_name FROM information_schema.columns"
+                     " WHERE table_schema = DATABASE() AND table_name = 'images' AND column_name = 'name'")
+
+
+class CommitLost(Exception):
+    """The connection broke while the transaction was being committed: it may have been, or not."""
+
+    def __init__(self, result: Any):
+        super().__init__()
+        self.result = result
+
+
+DATABASE_ERRORS = (sa.exc.DBAPIError, sa.exc.TimeoutError, db_errors.DBError, CommitLost)
+
+
+class Engine:
+    """The database of one process. Connections are made at the first use, so this may be built before a fork."""
+
+    def __init__(self, url: str, options: Mapping[str, Any]):
+        """Take an SQLAlchemy URL and the options of ``[database]`` by name. Raises ConfigurationError."""
+        self._url = _checked_url(url, options['connection_parameters'])
+        self._options = options
+        self.dialect = dialects.DIALECTS[self._url.get_backend_name()]()
+        self._lock = threading.Lock()
+        self._reader: sa.Engine | None = None
+        self._writer: sa.Engine | None = None
+        self._four_bytes = not isinstance(self.dialect, dialects.MySQL)
+        self._retried = db_api.wrap_db_retry(
+            retry_interval=FIRST_PAUSE, max_retries=MAX_DEADLOCKS, max_retry_interval=LONGEST_PAUSE,
+            retry_on_deadlock=True, jitter=True, exception_checker=_is_transient)
+
+    @property
+    def reader(self) -> sa.Engine:
+        """Connections in autocommit mode: a read costs its statement and nothing more."""
+        if self._reader is None:
+            with self._lock:
+                if self._reader is None:
+                    self._reader = self._engine(isolation_level='AUTOCOMMIT', skip_autocommit_rollback=True)
+        return self._reader
+
+    @property
+    def writer(self) -> sa.Engine:
+        """Connections for transactions."""
+        if self._writer is None:
+            with self._lock:
+                if self._writer is None:
+                    self._writer = self._engine(**self.dialect.writer_arguments())
+        return self._writer
+
+    def close(self) -> None:
+        """Close all connections; the next use opens new ones."""
+        with self._lock:
+            engines, self._reader, self._writer = (self._reader, self._writer), None, None
+        for engine in engines:
+            if engine is not None:
+                engine.dispose()
+
+    def read(self, work: Work[Result]) -> Result:
+        """Run statements that write nothing. A stale connection costs one more try. Raises DatabaseUnavailable."""
+        try:
+            try:
+                return self._read_once(work)
+            except db_errors.DBConnectionError as error:
+                LOG.info('Lost a connection to the database (%s); reading again on a new one', error)
+                return self._read_once(work)
+        except DATABASE_ERRORS as error:
+            raise _translated(error)
+
+    def write(self, work: Work[Result], applied: Work[bool] | None = None) -> Result:
+        """Run one transaction, again after a deadlock or on a stale connection, so ``work`` must bear repetition.
+
+        When the answer to COMMIT is lost, ``applied`` looks up whether the transaction had been committed; without it,
+        ``work`` is repeated (right for what gives the same when done twice). Raises DatabaseUnavailable.
+        """
+        try:
+            return self._retried(self._write_surely)(work, applied)
+        except DATABASE_ERRORS as error:
+            raise _translated(error)
+
+    def four_bytes(self) -> bool:
+        """Whether the tables can hold characters outside the basic plane (no in databases in ``utf8``)."""
+        if not self._four_bytes:
+            self._four_bytes = self.read(lambda connection: connection.scalar(FOUR_BYTES)) == 'utf8mb4'
+        return self._four_bytes
+
+    def _read_once(self, work: Work[Result]) -> Result:
+        with self.reader.connect() as connection:
+            return work(connection)
+
+    def _write_surely(self, work: Work[Result], applied: Work[bool] | None) -> Result:
+        try:
+            return self._write_once(work)
+        except db_errors.DBConnectionError as error:
+            LOG.info('Lost a connection to the database (%s); writing again on a new one', error)
+        except CommitLost as lost:
+            LOG.warning('Lost a connection to the database during COMMIT; looking up the outcome')
+            if applied is not None and self.read(applied):
+                return lost.result
+        return self._write_once(work)
+
+    def _write_once(self, work: Work[Result]) -> Result:
+        with self.writer.connect() as connection:
+            transaction = connection.begin()
+            try:
+                result = work(connection)
+            except BaseException:
+                transaction.rollback()
+                raise
+            try:
+                transaction.commit()
+            except db_errors.DBConnectionError as error:
+                raise CommitLost(result) from error
+            return result
+
+    def _engine(self, **arguments: Any) -> sa.Engine:
+        debug = self._options['connection_debug']
+        engine = sa.create_engine(self._url, pool_reset_on_return=None, hide_parameters=True,
+                                  echo='debug' if debug >= 100 else debug >= 50,
+                                  **self.dialect.engine_arguments(self._options) | arguments)
+        exc_filters.register_engine(engine)
+        statements = self.dialect.session(self._options)
+
+        @sa.event.listens_for(engine, 'connect')
+        def prepare(connection, record):
+            if isinstance(self.dialect, dialects.SQLite):
+                connection.isolation_level = None       # transactions begin where we say so, see below
+            cursor = connection.cursor()
+            for statement in statements:
+                cursor.execute(statement)
+            cursor.close()
+
+        if isinstance(self.dialect, dialects.SQLite) and 'isolation_level' not in arguments:
+            @sa.event.listens_for(engine, 'begin')
+            def begin(connection):
+                connection.exec_driver_sql('BEGIN IMMEDIATE')
+        return engine
+
+
+def _checked_url(text: str, parameters: str) -> sa.URL:
+    try:
+        url = sa.make_url(text)
+        if parameters:
+            url = url.update_query_string(parameters, append=True)
+    except (sa.exc.ArgumentError, ValueError):
+        raise exceptions.ConfigurationError('[database] connection is not a database URL; an example is '
+                                            'mysql+pymysql://user:password@host/glance')
+    name = url.get_backend_name()
+    if name not in dialects.DIALECTS:
+        raise exceptions.ConfigurationError('[database] connection names the engine %r; known ones are sqlite, mysql and '
+                                            'postgresql' % name)
+    if name == 'sqlite' and url.database in (None, '', ':memory:'):
+        raise exceptions.ConfigurationError('[database] connection must name a file: sqlite:////path/to/glance.sqlite')
+    if name == 'mariadb':           # one name for the family; the driver says the rest
+        url = url.set(drivername=url.drivername.replace('mariadb', 'mysql', 1))
+    return url.difference_update_query(['charset']) if name in ('mysql', 'mariadb') else url
+
+
+def _is_transient(error: Exception) -> bool:
+    return isinstance(error, db_errors.DBConsistencyError)
+
+
+def _translated(error: Exception) -> exceptions.GlanceError:
+    """Log what the operator needs, and return what the client may know."""
+    cause = getattr(error, 'inner_exception', None) or error.__cause__ or error
+    if isinstance(error, db_errors.DBDataError) or isinstance(cause, sa.exc.DataError):
+        return exceptions.Invalid('A value is too long or of a kind that the database cannot store.')
+    LOG.error('The database failed: %s', str(cause).strip())
+    return exceptions.DatabaseUnavailable()

@@ -1,0 +1,324 @@
+"""Operations on images."""
+import datetime
+import json
+import uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from oslo_db import exception as db_errors
+
+from glance import exceptions
+from glance.db import validation
+from glance.db.interface import Caller, ImageChanges, ImageQuery, ImageRecord, Lease, LocationRecord
+from glance.db.sqlalchemy import documents
+from glance.db.sqlalchemy.engine import Engine
+from glance.db.sqlalchemy.leases import drop_lease, give_back_lease
+from glance.db.sqlalchemy.listing import Pages
+from glance.db.sqlalchemy.members import drop_double_members
+from glance.db.sqlalchemy.models import (image_leases, image_locations, image_members, image_properties, image_tags,
+                                         images)
+from glance.db.sqlalchemy.operations import Operations
+from glance.db.visibility import is_visible, scopes
+
+CHUNK = 500             # ids in one IN
+LIST_TRIES = 3          # pages begun anew because an image vanished between its two statements
+DEFAULTS: Mapping[str, Any] = {
+    'visibility': 'shared', 'min_disk': 0, 'min_ram': 0, 'protected': False, 'os_hidden': False,
+}
+CREATION_TIMES = ('created_at', 'updated_at')
+CHILDREN = frozenset(('properties', 'tags', 'locations'))
+READ_ONLY = frozenset(('deleted', 'deleted_at', 'is_member'))
+REVIVED = ('updated_at', 'deleted', 'deleted_at')
+
+
+class ImageOperations(Operations):
+    """Images with their properties, tags and locations."""
+
+    def __init__(self, engine: Engine):
+        super().__init__(engine)
+        select = documents.select_images(engine.dialect)
+        self._by_id = select.where(self._is_id(sa.bindparam('id', type_=sa.String)))
+        self._by_ids = select.where(images.c.id.in_(sa.bindparam('ids', expanding=True)))
+        self._pages = Pages(engine.dialect)
+        self._upsert_property = engine.dialect.upsert(image_properties, ('image_id', 'name'), ('value', *REVIVED))
+        self._upsert_lease = engine.dialect.upsert(image_leases, ('image_id',), ('attempt', 'worker', 'expires_at'))
+
+    def image_create(self, values: Mapping[str, Any]) -> ImageRecord:
+        image = self._new_image(values)
+        row = {name: image[name] for name in documents.COLUMNS}
+
+        def insert(connection: sa.Connection) -> None:
+            try:
+                connection.execute(images.insert(), row)
+            except db_errors.DBDuplicateEntry:
+                raise exceptions.Duplicate('Image ID %s already exists!' % row['id'])
+            stamps = {'image_id': row['id'], 'created_at': image['created_at'], 'updated_at': image['created_at'],
+                      'deleted_at': None, 'deleted': False}
+            if image['properties']:
+                self._write_properties(connection, image_properties.insert(), image['properties'], stamps)
+            if image['tags']:
+                connection.execute(image_tags.insert(), [{'value': tag, **stamps} for tag in image['tags']])
+            self._add_locations(connection, image['locations'], stamps)
+
+        self._engine.write(insert, applied=self._row_is(row))
+        return image
+
+    def image_get(self, caller: Caller, image_id: str, show_deleted: bool = False) -> ImageRecord:
+        if not validation.is_id(image_id):
+            raise exceptions.ImageNotFound(str(image_id))
+        owner = self._owner(caller)
+        found = self._engine.read(lambda connection: connection.scalar(self._by_id, {'id': image_id, 'caller': owner}))
+        if found is not None:
+            image = documents.read_image(found, owner)
+            if (show_deleted or not image['deleted']) and is_visible(caller, image):
+                return image
+        raise exceptions.ImageNotFound(image_id)
+
+    def image_list(self, caller: Caller, query: ImageQuery) -> list[ImageRecord]:
+        validation.check_query(query, self._limits)
+        sort = validation.full_sort(query.sort)
+        marker = None if query.marker is None else self._marker(caller, query)
+        if query.limit == 0 or not scopes(caller, query.visibility):
+            return []
+        statement, parameters = self._pages.find(caller, query, sort, marker)
+
+        def page(connection: sa.Connection) -> list[ImageRecord]:
+            for _ in range(LIST_TRIES):
+                ids = connection.scalars(statement, parameters).all()
+                found = self._load(connection, caller, ids, query)
+                if len(found) == len(ids):
+                    break
+            return found
+
+        return self._engine.read(page)
+
+    def image_update(self, image_id: str, changes: ImageChanges, from_status: str | None = None,
+                     acquire: Lease | None = None, release: str | None = None) -> datetime.datetime:
+        validation.check_changes(changes, from_status, self._limits)
+        if not validation.is_id(image_id):
+            raise exceptions.ImageNotFound(str(image_id))
+        now = self._dialect.now()
+        row = {**changes.columns, 'updated_at': now}
+
+        def update(connection: sa.Connection) -> datetime.datetime:
+            self._update_row(connection, image_id, row, from_status)
+            if release is not None:
+                give_back_lease(connection, image_id, release)
+            if acquire is not None:
+                connection.execute(self._upsert_lease, {
+                    'image_id': image_id, 'attempt': acquire.attempt, 'worker': acquire.worker,
+                    'expires_at': self._dialect.time(acquire.expires_at)})
+            self._update_properties(connection, image_id, changes, now)
+            self._update_tags(connection, image_id, changes, now)
+            self._update_locations(connection, image_id, changes, now)
+            return now
+
+        return self._engine.write(update, applied=self._row_is({'id': image_id, **row}))
+
+    def image_remove(self, image_id: str, status: str = 'deleted', from_status: str | None = None,
+                     from_updated_at: datetime.datetime | None = None) -> datetime.datetime:
+        validation.check_location_status(status, validation.REMOVED_STATUSES)
+        if not validation.is_id(image_id):
+            raise exceptions.ImageNotFound(str(image_id))
+        now = self._dialect.now()
+        dead = {'deleted': True, 'deleted_at': now, 'updated_at': now}
+
+        def remove(connection: sa.Connection) -> datetime.datetime:
+            self._update_row(connection, image_id, {**dead, 'status': status}, from_status, from_updated_at)
+            counts = connection.execute(COUNT_CHILDREN, {'id': image_id}).one()
+            if counts.members > counts.projects:
+                drop_double_members(connection, image_id)
+            for table, count in ((image_properties, counts.properties), (image_tags, counts.tags),
+                                 (image_locations, counts.locations), (image_members, counts.members)):
+                if count:
+                    more = {'status': status} if table is image_locations else {}
+                    connection.execute(_live(table, table.update(), image_id).values(**dead, **more))
+            if counts.leases:
+                drop_lease(connection, image_id)
+            return now
+
+        return self._engine.write(remove, applied=self._row_is({'id': image_id, 'status': status, **dead}))
+
+    # Parts of reading
+
+    def _owner(self, caller: Caller) -> str | None:
+        """Return the caller's project, or None for a text that no row can hold."""
+        owner = caller.owner
+        if owner is None or owner.isascii() and '\0' not in owner:
+            return owner
+        holds = validation.is_storable(owner) and (not validation.needs_four_bytes(owner) or self._limits.four_bytes())
+        return owner if holds else None
+
+    def _marker(self, caller: Caller, query: ImageQuery) -> ImageRecord:
+        try:
+            return self.image_get(caller, query.marker, show_deleted=query.deleted is not False)
+        except exceptions.ImageNotFound:
+            raise exceptions.InvalidMarker(query.marker)
+
+    def _load(self, connection: sa.Connection, caller: Caller, ids: Sequence[str], query: ImageQuery) -> list[ImageRecord]:
+        """Return the images of a page in its order, without those that changed hands or vanished meanwhile."""
+        owner = self._owner(caller)
+        found: dict[str, ImageRecord] = {}
+        for start in range(0, len(ids), CHUNK):
+            for document in connection.scalars(self._by_ids, {'ids': ids[start:start + CHUNK], 'caller': owner}):
+                image = documents.read_image(document, owner)
+                if (query.deleted is None or image['deleted'] == query.deleted) and is_visible(caller, image):
+                    found[image['id']] = image
+        return [found[image_id] for image_id in ids if image_id in found]
+
+    # Parts of writing
+
+    def _is_id(self, value: sa.ColumnElement) -> sa.ColumnElement[bool]:
+        return self._dialect.equal(images.c.id, value)
+
+    def _new_image(self, values: Mapping[str, Any]) -> ImageRecord:
+        """Check the values of a new image and return its record without the ids of locations."""
+        unknown = values.keys() - set(documents.COLUMNS) - CHILDREN - READ_ONLY
+        if unknown:
+            raise ValueError('images has no column %s' % ', '.join(sorted(unknown)))
+        now = self._dialect.now()
+        image = dict.fromkeys(documents.COLUMNS) | DEFAULTS | {'created_at': now, 'updated_at': now}
+        image.update((name, value) for name, value in values.items() if name not in READ_ONLY)
+        for name in CREATION_TIMES:
+            image[name] = self._dialect.time(image[name])
+        image.update(
+            id=image['id'] or str(uuid.uuid4()), deleted=False, is_member=False,
+            properties=dict(values.get('properties') or {}), tags=list(dict.fromkeys(values.get('tags') or ())),
+            locations=[_location(location) for location in values.get('locations') or ()])
+        validation.check_columns(image, self._limits)
+        validation.check_properties(image['properties'], self._limits)
+        validation.check_tags(image['tags'], self._limits)
+        validation.check_locations(image['locations'], self._limits)
+        return image
+
+    def _update_row(self, connection: sa.Connection, image_id: str, row: Mapping[str, Any], from_status: str | None,
+                    from_updated_at: datetime.datetime | None = None) -> None:
+        """Write the row of a live image if it is as expected; its lock then keeps other writers of its children away."""
+        update = images.update().where(self._is_id(_text(image_id)), images.c.deleted == sa.false())
+        if from_status is not None:
+            update = update.where(images.c.status == from_status)
+        if from_updated_at is not None:
+            update = update.where(images.c.updated_at == self._dialect.time(from_updated_at))
+        if connection.execute(update.values(**row)).rowcount:
+            return
+        status = connection.scalar(sa.select(images.c.status).where(
+            self._is_id(_text(image_id)), images.c.deleted == sa.false()))
+        if status is None:
+            raise exceptions.ImageNotFound(image_id)
+        if from_status not in (None, status):
+            raise exceptions.StatusConflict(image_id, status, from_status)
+        raise exceptions.Conflict('Image %s was changed meanwhile; load it and try again.' % image_id)
+
+    def _update_properties(self, connection: sa.Connection, image_id: str, changes: ImageChanges,
+                           now: datetime.datetime) -> None:
+        gone = [name for name in changes.remove_properties if name not in changes.set_properties]
+        self._bury(connection, image_properties, image_properties.c.name, image_id, gone, now)
+        if changes.set_properties:
+            self._write_properties(connection, self._upsert_property, changes.set_properties, {
+                'image_id': image_id, 'created_at': now, 'updated_at': now, 'deleted_at': None, 'deleted': False})
+
+    def _write_properties(self, connection: sa.Connection, statement: sa.Executable, properties: Mapping[str, str | None],
+                          stamps: Mapping[str, Any]) -> None:
+        try:
+            connection.execute(statement, [{'name': name, 'value': value, **stamps} for name, value in properties.items()])
+        except (db_errors.DBError, sa.exc.IntegrityError) as error:
+            if isinstance(error, db_errors.DBDuplicateEntry) or _is_integrity_error(error):
+                raise exceptions.Duplicate('Image %s has another property whose name this database cannot tell from one of '
+                                           '%s.' % (stamps['image_id'], ', '.join(sorted(properties))))
+            raise
+
+    def _update_tags(self, connection: sa.Connection, image_id: str, changes: ImageChanges,
+                     now: datetime.datetime) -> None:
+        added = tuple(dict.fromkeys(changes.add_tags))
+        gone = [tag for tag in changes.remove_tags if tag not in added]
+        self._bury(connection, image_tags, image_tags.c.value, image_id, gone, now)
+        if not added:
+            return
+        wanted = sa.union_all(*(
+            sa.select(sa.literal(i, sa.Integer).label('position'), sa.cast(_text(tag), image_tags.c.value.type).label('tag'))
+            for i, tag in enumerate(added))).subquery('wanted')
+        present = sa.exists().where(image_tags.c.image_id == image_id, image_tags.c.deleted == sa.false(),
+                                    self._dialect.equal(image_tags.c.value, wanted.c.tag))
+        rows = sa.select(sa.literal(image_id, sa.String), wanted.c.tag, sa.literal(now, sa.DateTime),
+                         sa.literal(now, sa.DateTime), sa.false()).where(~present).order_by(wanted.c.position)
+        connection.execute(image_tags.insert().from_select(
+            ('image_id', 'value', 'created_at', 'updated_at', 'deleted'), rows))
+
+    def _update_locations(self, connection: sa.Connection, image_id: str, changes: ImageChanges,
+                          now: datetime.datetime) -> None:
+        for status in sorted(set(changes.remove_locations.values())):
+            ids = [key for key, wanted in changes.remove_locations.items() if wanted == status]
+            connection.execute(_live(image_locations, image_locations.update(), image_id).where(
+                image_locations.c.id.in_(ids)).values(status=status, deleted=True, deleted_at=now, updated_at=now))
+        for location in changes.update_locations:
+            update = _live(image_locations, image_locations.update(), image_id).where(
+                image_locations.c.id == location['id'])
+            if not connection.execute(update.values(**_location_row(location), updated_at=now)).rowcount:
+                raise exceptions.LocationNotFound(image_id, location['id'])
+        self._add_locations(connection, changes.add_locations, {
+            'image_id': image_id, 'created_at': now, 'updated_at': now, 'deleted_at': None, 'deleted': False})
+
+    def _add_locations(self, connection: sa.Connection, locations: Sequence[LocationRecord], stamps: Mapping[str, Any]
+                       ) -> None:
+        """Insert locations and give the records their ids."""
+        rows = [{**_location_row(location), **stamps} for location in locations]
+        if len(rows) == 1:
+            locations[0]['id'] = connection.execute(image_locations.insert(), rows[0]).inserted_primary_key[0]
+        elif rows:
+            connection.execute(image_locations.insert(), rows)
+            newest = sa.select(image_locations.c.id).where(image_locations.c.image_id == stamps['image_id']).order_by(
+                image_locations.c.id.desc()).limit(len(rows))
+            for location, key in zip(reversed(locations), connection.scalars(newest), strict=True):
+                location['id'] = key
+
+    def _bury(self, connection: sa.Connection, table: sa.Table, column: sa.Column, image_id: str,
+              values: Iterable[str], now: datetime.datetime) -> None:
+        """Soft-delete the live children whose column equals one of the values; others are none."""
+        equal = [self._dialect.equal(column, _text(value)) for value in values if self._can_be_stored(value)]
+        if equal:
+            connection.execute(_live(table, table.update(), image_id).where(sa.or_(*equal)).values(
+                deleted=True, deleted_at=now, updated_at=now))
+
+    def _can_be_stored(self, text: str) -> bool:
+        return validation.is_storable(text) and (not validation.needs_four_bytes(text) or self._limits.four_bytes())
+
+    def _row_is(self, row: Mapping[str, Any]) -> Callable[[sa.Connection], bool]:
+        """Return the question whether the image's row holds these values now (after a COMMIT without an answer)."""
+        statement = sa.select(sa.func.count()).select_from(images).where(*(
+            images.c[name].is_(None) if value is None else images.c[name] == value for name, value in row.items()))
+        return lambda connection: bool(connection.scalar(statement))
+
+
+def _text(value: str) -> sa.BindParameter:
+    return sa.literal(value, sa.String)
+
+
+def _live(table: sa.Table, statement: sa.Update, image_id: str) -> sa.Update:
+    return statement.where(table.c.image_id == image_id, table.c.deleted == sa.false())
+
+
+def _count(table: sa.Table, what: sa.ColumnElement | None = None) -> sa.ScalarSelect:
+    count = sa.select(sa.func.count() if what is None else sa.func.count(what.distinct())).select_from(table)
+    count = count.where(table.c.image_id == sa.bindparam('id', type_=sa.String))
+    return (count.where(table.c.deleted == sa.false()) if 'deleted' in table.c else count).scalar_subquery()
+
+
+COUNT_CHILDREN = sa.select(
+    _count(image_properties).label('properties'), _count(image_tags).label('tags'),
+    _count(image_locations).label('locations'), _count(image_members).label('members'),
+    _count(image_members, image_members.c.member).label('projects'), _count(image_leases).label('leases'))
+
+
+def _location(location: LocationRecord) -> LocationRecord:
+    return {'url': location['url'], 'metadata': dict(location.get('metadata') or {}),
+            'status': location.get('status', 'active')}
+
+
+def _location_row(location: LocationRecord) -> dict[str, Any]:
+    return {'value': location['url'], 'meta_data': json.dumps(location.get('metadata') or {}),
+            'status': location.get('status', 'active')}
+
+
+def _is_integrity_error(error: Exception) -> bool:
+    return isinstance(getattr(error, 'inner_exception', error), sa.exc.IntegrityError)
