@@ -1,0 +1,187 @@
+"""The stores of this process: which there are, which one is meant.
+
+Either ``enabled_backends`` names stores (several, also of one type), or ``[glance_store]`` describes unnamed ones, at most
+one of each type, which are told apart by scheme.
+"""
+import logging
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from oslo_config import cfg
+
+from glance import exceptions
+from glance.conf import store as options
+from glance.store import drivers, location
+from glance.store.base import Store
+
+LOG = logging.getLogger(__name__)
+
+RESERVED_PREFIX = 'os_glance_'
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """A configured store: ``name`` is None for an unnamed one."""
+
+    name: str | None
+    type: str
+    store: Store
+    description: str | None = None
+    weight: int = 0
+
+
+class BackendOptions:
+    """The options of one backend as attributes; what its section leaves out is looked up in ``[backend_defaults]``."""
+
+    def __init__(self, conf: cfg.ConfigOpts, section: str):
+        self._conf, self.section = conf, section
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._conf[self._group(name)], name)
+
+    def is_set(self, name: str) -> bool:
+        """Whether the operator gave the option a value, be it the default one."""
+        return self._set_in(self._group(name), name)
+
+    def _group(self, name: str) -> str:
+        if not self._set_in(self.section, name) and self.section not in (options.GROUP, options.STAGING, options.TASKS) \
+                and name in self._conf[options.DEFAULTS_GROUP] and self._set_in(options.DEFAULTS_GROUP, name):
+            return options.DEFAULTS_GROUP
+        return self.section
+
+    def _set_in(self, group: str, name: str) -> bool:
+        return self._conf.get_location(name, group).location is not cfg.Locations.opt_default
+
+
+class Backends:
+    """The configured stores.
+
+    :param conf: with the options of ``glance.conf`` registered and the files read
+    :raises ConfigurationError: naming the option and its value
+    """
+
+    def __init__(self, conf: cfg.ConfigOpts):
+        self.multiple = bool(conf.enabled_backends)
+        """Whether stores have names."""
+        self._backends: dict[str, Backend] = {}
+        self._reserved: dict[str, Backend] = {}
+        try:
+            if self.multiple:
+                self._configure_named(conf)
+            else:
+                self._configure_unnamed(conf)
+            self._check_directories()
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the enabled stores in the order of the configuration; empty where stores are unnamed."""
+        return tuple(self._backends) if self.multiple else ()
+
+    @property
+    def staging(self) -> Store:
+        """Where data waits for its import."""
+        return self._reserved[options.STAGING].store
+
+    def backend(self, name: str) -> Backend:
+        """Describe an enabled store, by name or, where stores are unnamed, by scheme. Raises UnknownStore."""
+        try:
+            return self._backends[name]
+        except KeyError:
+            raise exceptions.UnknownStore(name) from None
+
+    def get(self, name: str) -> Store:
+        """The store of this name, also a reserved one; where stores are unnamed, of this scheme. Raises UnknownStore."""
+        if name in self._reserved:
+            return self._reserved[name].store
+        return self.backend(name).store
+
+    def for_location(self, url: str, metadata: dict[str, Any] | None = None) -> Store:
+        """The store that holds an object: the one its metadata names, else the one whose URLs begin as this one does.
+
+        :raises BadLocation: when no enabled store, or not the named one, has locations of this scheme
+        """
+        scheme = location.scheme_of(url)
+        name = (metadata or {}).get('store') if self.multiple else None
+        if isinstance(name, str) and name in self._backends | self._reserved:
+            candidates = [self.get(name)]
+        else:
+            candidates = [backend.store for backend in self._backends.values()]
+        candidates = [store for store in candidates if scheme in store.schemes]
+        if not candidates:
+            raise exceptions.BadLocation('No enabled store has locations of scheme %r' % scheme)
+        return max(candidates, key=lambda store: _match_length(store, url))
+
+    def close(self) -> None:
+        """Close every store."""
+        for backend in self._distinct():
+            backend.store.close()
+
+    def _configure_named(self, conf: cfg.ConfigOpts) -> None:
+        for name, kind in conf.enabled_backends.items():
+            option = '[DEFAULT] enabled_backends = %s:%s' % (name, kind)
+            if name.startswith(RESERVED_PREFIX):
+                raise exceptions.ConfigurationError('%s: names that begin with %s are reserved for the service; choose '
+                                                    'another.' % (option, RESERVED_PREFIX))
+            kind = drivers.canonical(kind.strip(), option)
+            options.register_backend(conf, name, kind)
+            self._backends[name] = Backend(name, kind, _make(kind, option, conf, name, name),
+                                           conf[name].store_description, conf[name].weight)
+        for name in (options.STAGING, options.TASKS):
+            self._reserved[name] = Backend(name, 'file', _make('file', name, conf, name, name))
+        default = conf.glance_store.default_backend
+        if not default:
+            raise exceptions.ConfigurationError('[glance_store] default_backend is not set; set it to one of the names in '
+                                                'enabled_backends: %s.' % ', '.join(self._backends))
+        if default not in self._backends:
+            raise exceptions.ConfigurationError('[glance_store] default_backend = %s is none of the names in '
+                                                'enabled_backends: %s.' % (default, ', '.join(self._backends)))
+        self.default = default
+        """What ``get`` takes to return the store for new images."""
+
+    def _configure_unnamed(self, conf: cfg.ConfigOpts) -> None:
+        for kind in conf.glance_store.stores:
+            option = '[glance_store] stores = %s' % kind
+            kind = drivers.canonical(kind.strip(), option)
+            if not drivers.available(kind):
+                LOG.warning('%s: stores of this type are not available in this installation; it is left out.', option)
+                continue
+            backend = Backend(None, kind, _make(kind, option, conf, options.GROUP, None))
+            self._backends.update(dict.fromkeys(backend.store.schemes, backend))
+        staging = drivers.load('file', 'node_staging_uri').in_directory(conf.node_staging_uri.removeprefix('file://'))
+        self._reserved[options.STAGING] = Backend(options.STAGING, 'file', staging)
+        self.default = conf.glance_store.default_store
+        if self.default not in self._backends:
+            raise exceptions.ConfigurationError('[glance_store] default_store = %s is the scheme of none of the stores in '
+                                                '[glance_store] stores = %s.'
+                                                % (self.default, ','.join(conf.glance_store.stores)))
+
+    def _check_directories(self) -> None:
+        """Two file stores in one directory would delete each other's images."""
+        owners: dict[str, Backend] = {}
+        for backend in self._distinct():
+            for prefix in backend.store.url_prefixes if backend.type == 'file' else ():
+                path = os.path.realpath(prefix.partition('://')[2])
+                owner = owners.setdefault(path, backend)
+                if owner is not backend:
+                    raise exceptions.ConfigurationError('The stores %s and %s share the directory %s; give each its own.'
+                                                        % (_title(owner), _title(backend), path))
+
+    def _distinct(self) -> Iterator[Backend]:
+        yield from {id(backend): backend for backend in (*self._backends.values(), *self._reserved.values())}.values()
+
+
+def _title(backend: Backend) -> str:
+    return backend.name or '[glance_store] %s' % backend.type
+
+
+def _make(kind: str, option: str, conf: cfg.ConfigOpts, section: str, name: str | None) -> Store:
+    return drivers.load(kind, option).from_options(BackendOptions(conf, section), name)
+
+
+def _match_length(store: Store, url: str) -> int:
+    return max((len(prefix) for prefix in store.url_prefixes if url.startswith(prefix)), default=0)

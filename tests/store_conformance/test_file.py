@@ -1,0 +1,135 @@
+"""The file store: one directory, several, thin provisioning, and with a time limit for calls."""
+import functools
+import multiprocessing
+import os
+import resource
+import subprocess
+import tempfile
+import unittest
+import uuid
+
+from glance import exceptions
+from glance.store.drivers.deadline import Deadline
+from glance.store.drivers.directories import MARKER, Directory
+from glance.store.drivers.filesystem import FileStore
+from glance.transfer import pipeline, sources
+from tests.store_conformance.suite import MIB, StoreConformance
+
+
+def make(paths, seconds=0, **settings):
+    return FileStore('main', [Directory(path) for path in paths], deadline=Deadline(seconds), **settings)
+
+
+class OneDirectory(StoreConformance, unittest.TestCase):
+    directories = 1
+    settings = {}
+
+    def setUp(self):
+        self.paths = []
+        for _ in range(self.directories):
+            folder = tempfile.TemporaryDirectory()
+            self.addCleanup(folder.cleanup)
+            self.paths.append(folder.name)
+        self.factory = functools.partial(make, self.paths, **self.settings)
+        super().setUp()
+
+    def pieces(self):
+        return {name for path in self.paths for name in os.listdir(path)} - {MARKER}
+
+    def blocks(self, location):
+        return os.stat(location.url.removeprefix('file://')).st_blocks * 512
+
+
+class SeveralDirectories(OneDirectory):
+    directories = 3
+
+
+class ThinProvisioning(OneDirectory):
+    settings = {'thin': True}
+
+    def test_holes_take_no_space(self):
+        writer = self.store.writer(self.image_id, 64 * MIB)
+        writer.hole(64 * MIB)
+        self.assertLess(self.blocks(writer.commit()), MIB)
+
+
+class WithoutFsync(OneDirectory):
+    settings = {'fsync': False}
+
+
+class WithTimeout(OneDirectory):
+    settings = {'seconds': 60}
+
+
+def write_with_file_limit(factory, image_id, limit, size, result) -> None:
+    """In a child process with a limit to the length of files: say how a write of 2 MiB ended."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+    store = factory()
+    try:
+        pipeline.store(sources.BytesSource(bytes(2 * MIB)), store, image_id, algorithm='sha256', size=size)
+        result.put('stored')
+    except exceptions.StoreFull:
+        result.put('full')
+
+
+class FullStore(unittest.TestCase):
+    """A store without room refuses, keeps nothing of what it refused, and works again when there is room."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.path = folder.name
+        self.image_id = str(uuid.uuid4())
+
+    def test_limit_to_the_length_of_files(self):
+        context = multiprocessing.get_context('spawn')
+        for size in (None, 2 * MIB):
+            result = context.Queue()
+            child = context.Process(target=write_with_file_limit, args=(functools.partial(make, [self.path]), self.image_id,
+                                                                        MIB, size, result))
+            child.start()
+            self.assertEqual('full', result.get(timeout=60))
+            child.join()
+            self.assertEqual([MARKER], os.listdir(self.path))
+
+    @unittest.skipUnless(os.geteuid() == 0, 'mounting a small file system needs root')
+    def test_small_file_system(self):
+        subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=20m', 'none', self.path], check=True)
+        self.addCleanup(subprocess.run, ['umount', self.path], check=True)
+        store = make([self.path])
+        content = os.urandom(MIB) * 15
+
+        def put(image_id, size=None):
+            return pipeline.store(sources.BytesSource(content), store, image_id, algorithm='sha256', size=size)[0]
+
+        first = put(self.image_id)
+        for size in (None, len(content)):
+            with self.assertRaises(exceptions.StoreFull):
+                put(str(uuid.uuid4()), size)
+            self.assertEqual({MARKER, self.image_id}, set(os.listdir(self.path)))
+        store.delete(first)
+        put(str(uuid.uuid4()), len(content))
+
+    @unittest.skipUnless(os.geteuid() == 0, 'mounting a small file system needs root')
+    def test_known_size_is_reserved_before_the_body(self):
+        subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=20m', 'none', self.path], check=True)
+        self.addCleanup(subprocess.run, ['umount', self.path], check=True)
+        store = make([self.path])
+        first = store.writer(self.image_id, 15 * MIB)
+        with self.assertRaises(exceptions.StoreFull):
+            store.writer(str(uuid.uuid4()), 15 * MIB)
+        first.abort()
+        store.writer(str(uuid.uuid4()), 15 * MIB).abort()
+
+    @unittest.skipUnless(os.geteuid() == 0, 'mounting a file system needs root')
+    def test_unmounted_directory(self):
+        subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=20m', 'none', self.path], check=True)
+        store = make([self.path])
+        location = pipeline.store(sources.BytesSource(b'x'), store, self.image_id, algorithm='sha256')[0]
+        subprocess.run(['umount', self.path], check=True)
+        for operation in (store.open, store.size, store.delete):
+            with self.assertRaises(exceptions.StoreUnavailable):
+                operation(location)
+        with self.assertRaises(exceptions.StoreUnavailable):
+            store.writer(str(uuid.uuid4()))
+        self.assertEqual([], os.listdir(self.path))

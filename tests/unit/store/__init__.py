@@ -1,0 +1,1 @@
+"""Stores without daemons: locations, configuration, the file driver."""

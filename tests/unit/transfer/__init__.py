@@ -1,0 +1,1 @@
+"""The byte pipeline and its parts."""
