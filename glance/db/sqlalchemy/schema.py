@@ -72,11 +72,13 @@ def create_engine(connection: str | None) -> sa.Engine:
     try:
         url = sa.make_url(connection)
         engine = sa.create_engine(url, poolclass=sa.NullPool, **_dialect_options(url))
-    except (sa.exc.ArgumentError, ImportError, ValueError) as error:
-        # The value itself may hold a password.
-        raise SchemaError('Option "connection" of section [database] is not the URL of a database that can be used '
-                          f'here: {type(error).__name__}; it looks like mysql+pymysql://USER:PASSWORD@HOST/NAME, and '
-                          'the driver named in it has to be installed') from None
+    except ImportError as error:
+        raise SchemaError(f'The driver {error.name} that option "connection" of section [database] asks for is not '
+                          'installed; mysql+pymysql, postgresql+psycopg2 and sqlite are the usual ones') from None
+    except (sa.exc.ArgumentError, ValueError):
+        # The text of the error may hold the value, and the value a password.
+        raise SchemaError('Option "connection" of section [database] is not the URL of a database; it looks like '
+                          'mysql+pymysql://glance:PASSWORD@HOST/glance') from None
     if engine.dialect.name == 'sqlite':
         _prepare_sqlite(engine)
     try:

@@ -1,0 +1,210 @@
+"""``glance-manage``: brings the database to this release, and tells where it stands.
+
+Exit codes: 0 done, or nothing to do; 1 refused or failed, with one line ``ERROR: …`` on stderr; 2 wrong command line.
+``db check`` also answers with its exit code: 3 expand, 4 migrate or 5 contract is the next step.
+
+A database of upstream's newest release works as it is, so nothing is urgent there. ``db check`` still answers 3, so that
+the scripts which roll out any release go on with ``db expand``; its text says that the step can wait.
+"""
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+
+import sqlalchemy as sa
+from oslo_config import cfg
+
+from glance import conf
+from glance.db.sqlalchemy import schema
+from glance.db.sqlalchemy.schema import SchemaError, Step
+from glance.exceptions import GlanceError
+
+PROG = 'glance-manage'
+USAGE = f"""usage: {PROG} [options] db ACTION [arguments]
+       {PROG} [options] db_ACTION [arguments]
+
+categories:
+  db    the database: its schema, and the rows that a release moves"""
+
+UP_TO_DATE = 'Database is up to date. No migrations needed.'
+EXIT_CODES = {None: 0, Step.EXPAND: 3, Step.MIGRATE: 4, Step.CONTRACT: 5}
+ONLINE_ENGINES = ('mysql', 'mariadb', 'sqlite')
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run one action; returns the exit code. ``args`` is the command line without the program's name."""
+    args = sys.argv[1:] if args is None else list(args)
+    if not args:
+        print(USAGE)
+        return 2
+    config = cfg.ConfigOpts()
+    config.register_cli_opt(cfg.SubCommandOpt('command', title='commands', handler=_add_commands))
+    try:
+        conf.load(args, prog=PROG, conf=config)
+        return config.command.run(config)
+    except GlanceError as error:
+        return _fail(str(error))
+    except Exception as error:
+        if config.debug:
+            raise
+        return _fail(_reason(error))
+
+
+def _fail(text: str) -> int:
+    print(f'ERROR: {" ".join(text.split())}', file=sys.stderr)
+    return 1
+
+
+def _reason(error: Exception) -> str:
+    what = f'The database refused: {error.orig}' if isinstance(error, sa.exc.DBAPIError) else \
+        f'{type(error).__name__}: {error}'
+    return f'{what} (run again with --debug for details)'
+
+
+# The command line.
+
+def _add_commands(commands: argparse._SubParsersAction) -> None:
+    database = commands.add_parser('db', help='actions on the database')
+    database.set_defaults(run=_list_actions)
+    actions = database.add_subparsers(title='actions', metavar='ACTION')
+    for name, (run, arguments) in ACTIONS.items():
+        for parser in (actions.add_parser(name, help=run.__doc__, description=run.__doc__),
+                       commands.add_parser(f'db_{name}', help=f'same as "db {name}"', description=run.__doc__)):
+            parser.set_defaults(run=run)
+            for add in arguments:
+                add(parser)
+
+
+def _revision(default: str | None, text: str) -> Callable[[argparse.ArgumentParser], None]:
+    """An argument that can be given as ``--version V`` or in its place."""
+    def add(parser: argparse.ArgumentParser) -> None:
+        parser.add_argument('--version', dest='revision', metavar='VERSION', default=default, help=text)
+        parser.add_argument('revision', nargs='?', metavar='VERSION', default=argparse.SUPPRESS, help=text)
+    return add
+
+
+def _force(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument('--force', action='store_true', help='even when a newer revision is on record')
+
+
+def _list_actions(_config: cfg.ConfigOpts) -> int:
+    print(f'usage: {PROG} [options] db ACTION [arguments]\n\nactions:')
+    for name, (run, _) in ACTIONS.items():
+        print(f'  {name:<16} {run.__doc__}')
+    return 2
+
+
+# The actions. Their docstrings are the help that operators read.
+
+def version(config: cfg.ConfigOpts) -> int:
+    """Print the revisions that the database stands at."""
+    standing = schema.revisions(_engine(config))
+    print('\n'.join(standing) or 'The database is empty and not under version control; create its tables with '
+                                 f'"{PROG} db sync"')
+    return 0
+
+
+def check(config: cfg.ConfigOpts) -> int:
+    """Tell which step comes next: exit code 0 none, 3 expand, 4 migrate, 5 contract."""
+    engine = _online_engine(config)
+    step = schema.check(engine)
+    if step is None:
+        print('Database is up to date. No upgrades needed.')
+    elif schema.is_upstream(engine):
+        print(f'The database is at {schema.UPSTREAM_HEAD}, the newest upstream release, and can be used as it is. An '
+              f'expansion of this release is available; it makes lists faster: run "{PROG} db expand" when it suits')
+    else:
+        print(f'The database is not up to date. The next step is "{PROG} db {step.value}"')
+    return EXIT_CODES[step]
+
+
+def sync(config: cfg.ConfigOpts) -> int:
+    """Create or upgrade the database in one go, while no service is running."""
+    print('Database is synced successfully.' if schema.sync(_engine(config)) else UP_TO_DATE)
+    return 0
+
+
+def upgrade(config: cfg.ConfigOpts) -> int:
+    """Upgrade the database to one revision, while no service is running."""
+    revision = config.command.revision
+    standing = schema.upgrade(_engine(config), revision)
+    print(f'Upgraded database to: {revision}, current revision(s): {", ".join(standing)}')
+    return 0
+
+
+def version_control(config: cfg.ConfigOpts) -> int:
+    """Record which revision the database is at, without changing it."""
+    standing = schema.stamp(_engine(config), config.command.revision, config.command.force)
+    print(f'Placed database under version control at revision: {", ".join(standing)}')
+    return 0
+
+
+def expand(config: cfg.ConfigOpts) -> int:
+    """Add what this release needs, while services of the last one are running."""
+    engine = _online_engine(config)
+    step = schema.check(engine)
+    if step is None:
+        print(UP_TO_DATE)
+    elif step is not Step.EXPAND:
+        print('Database expansion is up to date. No expansion needed.')
+    else:
+        schema.expand(engine)
+        print(f'Database is expanded to: {", ".join(schema.revisions(engine))}. The next step is "{PROG} db migrate"')
+    return 0
+
+
+def migrate(config: cfg.ConfigOpts) -> int:
+    """Move rows to where this release keeps them; needs expand."""
+    engine = _online_engine(config)
+    step = schema.check(engine)
+    if step is None:
+        print(UP_TO_DATE)
+    elif step is Step.CONTRACT:
+        print('Database migration is up to date. No migration needed.')
+    else:
+        print(f'Migrated {schema.migrate(engine)} rows')
+    return 0
+
+
+def contract(config: cfg.ConfigOpts) -> int:
+    """Remove what only the last release needed, once its services are gone; needs migrate."""
+    engine = _online_engine(config)
+    if schema.check(engine) is None:
+        print(UP_TO_DATE)
+    else:
+        schema.contract(engine)
+        print(f'Database is contracted to: {", ".join(schema.revisions(engine))}')
+    return 0
+
+
+def downgrade(_config: cfg.ConfigOpts) -> int:
+    """Not supported."""
+    raise SchemaError('Databases cannot be downgraded; restore the backup that was made before the upgrade')
+
+
+def _engine(config: cfg.ConfigOpts) -> sa.Engine:
+    return schema.create_engine(config.database.connection)
+
+
+def _online_engine(config: cfg.ConfigOpts) -> sa.Engine:
+    engine = _engine(config)
+    if engine.dialect.name not in ONLINE_ENGINES:
+        raise SchemaError('Rolling upgrades are currently supported only for MySQL and Sqlite; stop the services and '
+                          f'run "{PROG} db sync"')
+    return engine
+
+
+ACTIONS = {
+    'version': (version, ()),
+    'check': (check, ()),
+    'sync': (sync, (_revision(None, 'without effect; accepted for old scripts'),)),
+    'upgrade': (upgrade, (_revision('heads', 'the revision to reach; the newest one by default'),)),
+    'version_control': (version_control, (_revision('liberty', 'the revision to record; liberty by default'), _force)),
+    'expand': (expand, ()),
+    'migrate': (migrate, ()),
+    'contract': (contract, ()),
+    'downgrade': (downgrade, (_revision(None, 'without effect'),)),
+}
+
+
+if __name__ == '__main__':
+    sys.exit(main())
