@@ -7,10 +7,11 @@ a database or a socket.
 
 from oslo_config import cfg
 
+from glance.conf.errors import InvalidOptionValue
 from glance.conf.files import default_files, find_file, find_paste_file, wsgi_files
 from glance.conf.loading import load, reload, set_up_logging, version
 from glance.conf.sections import list_opts, register
-from glance.conf.validation import InvalidOptionValue, require_database, validate
+from glance.conf.validation import require_database, validate
 
 __all__ = (
     'CONF',

@@ -1,8 +1,6 @@
-"""Which stores there are and in which order locations are read; the stores' own options are in ``glance.conf.store``."""
+"""Which stores there are and in which order locations are read; the options of a store are in ``glance.conf.store``."""
 
 from oslo_config import cfg
-
-RESERVED_PREFIX = 'os_glance_'
 
 _TYPES = ('file', 'http', 'rbd', 'swift', 'sheepdog', 'cinder', 'vmware', 's3', 'gridfs')
 
@@ -11,8 +9,8 @@ OPTIONS = {
         cfg.DictOpt(
             'enabled_backends', sample_default='fast:rbd,archive:s3',
             help='Stores as name:type pairs, types being file, http, rbd, swift, cinder, s3, vmware, sheepdog and '
-                 'gridfs. Each name has a section of its own, and [glance_store] default_backend names the default. When '
-                 'unset, [glance_store] describes the stores.'),
+                 'gridfs. Each name has a section of its own, and [glance_store] default_backend names the default. '
+                 'When unset, [glance_store] describes the stores.'),
         cfg.StrOpt(
             'location_strategy', default='location_order',
             choices=(('location_order', 'in the order in which locations were added'),

@@ -1,7 +1,6 @@
 """``[image_format]``: which formats images may have and how strictly their data is checked."""
 
-from oslo_config import cfg
-from oslo_config import types
+from oslo_config import cfg, types
 
 
 def _moved_from_default(name: str) -> list[cfg.DeprecatedOpt]:

@@ -1,7 +1,6 @@
 """How images are imported: methods and staging (``[DEFAULT]``) and the sections of ``glance-image-import.conf``."""
 
-from oslo_config import cfg
-from oslo_config import types
+from oslo_config import cfg, types
 
 from glance.conf.types import BracketList, DirectoryURI, Network
 
@@ -52,8 +51,8 @@ OPTIONS = {
                  'link-local address; these are refused otherwise.'),
         _list(
             'disallowed_hosts', types.HostAddress(), default=[],
-            help='Hosts that are refused, by name or address; the addresses of a name are compared too. Read only while '
-                 'allowed_hosts is empty.'),
+            help='Hosts that are refused, by name or address; the addresses of a name are compared too. Read only '
+                 'while allowed_hosts is empty.'),
         _list(
             'allowed_ports', types.Integer(1, 65535), default=[80, 443],
             help='Ports that a URI may name. A URI without port passes.'),
@@ -62,8 +61,8 @@ OPTIONS = {
             help='Ports that are refused. Read only while allowed_ports is empty.'),
         _list(
             'allowed_networks', Network(), default=[], sample_default='[192.0.2.0/24]',
-            help='Networks that may be reached although they are refused by default: loopback, link-local, unspecified, '
-                 'multicast and the addresses of cloud metadata services.'),
+            help='Networks that may be reached although they are refused by default: loopback, link-local, '
+                 'unspecified, multicast and the addresses of cloud metadata services.'),
     ],
     'inject_metadata_properties': [
         cfg.DictOpt(

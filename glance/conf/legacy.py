@@ -6,8 +6,8 @@ from typing import NamedTuple
 from oslo_config import cfg
 
 from glance.conf import libraries
+from glance.conf.errors import InvalidOptionValue
 from glance.conf.files import files_read
-from glance.exceptions import ConfigurationError
 
 
 class Setting(NamedTuple):
@@ -87,7 +87,7 @@ def _hand_on(conf: cfg.ConfigOpts, setting: Setting, successor: Successor) -> No
     try:
         conf.set_default(successor.name, setting.value, successor.group)
     except ValueError as error:
-        raise ConfigurationError('%s: [%s] %s is not valid: %s'
+        raise InvalidOptionValue('%s: [%s] %s is not valid: %s'
                                  % (setting.path, setting.section, setting.name, error)) from None
 
 

@@ -1,6 +1,8 @@
 """From command line, environment and files to a checked configuration, and to the log that it describes."""
 
+import contextlib
 import importlib.metadata
+import io
 import sys
 from collections.abc import Sequence
 
@@ -8,8 +10,9 @@ from oslo_config import cfg
 from oslo_log import log
 
 from glance.conf import legacy, libraries, replicator, scrubber, sections
+from glance.conf.errors import InvalidOptionValue
 from glance.conf.files import PROJECT, default_directories, default_files
-from glance.conf.validation import SERVERS, InvalidOptionValue, advice, validate
+from glance.conf.validation import SERVERS, advice, validate
 from glance.exceptions import ConfigurationError
 
 LOG = log.getLogger(__name__)
@@ -18,6 +21,8 @@ _IGNORED_OPTIONS = [
     cfg.BoolOpt('verbose', short='v', default=False, help='Without effect; accepted for old scripts.'),
     cfg.StrOpt('log-format', metavar='FORMAT', help='Without effect; accepted for old scripts.'),
 ]
+# Code with which oslo.config exits when an option of the command line has a wrong value in a file.
+_BAD_VALUE = 1
 _PROGRAM_OPTIONS = {'glance-scrubber': scrubber.CLI_OPTIONS}
 
 
@@ -40,8 +45,8 @@ def load(args: Sequence[str] | None = None, prog: str = 'glance-api', default_co
     :param usage: usage line for ``--help``
     :param default_config_dirs: ``*.conf.d`` directories to read instead of the searched ones
 
-    Raises InvalidOptionValue for a bad value, ConfigurationError for files that are missing or malformed and for options
-    that do not fit together; SystemExit for ``--help``, ``--version`` and a wrong command line.
+    Raises InvalidOptionValue for a bad value, ConfigurationError for files that are missing or malformed and for
+    options that do not fit together; SystemExit for ``--help``, ``--version`` and a wrong command line.
     """
     files = default_files(prog) if default_config_files is None else default_config_files
     directories = default_directories(prog) if default_config_dirs is None else default_config_dirs
@@ -104,11 +109,18 @@ def _register(conf: cfg.ConfigOpts, prog: str) -> None:
 def _read(conf: cfg.ConfigOpts, args: Sequence[str], prog: str, files: list[str], directories: list[str],
           usage: str | None) -> list[str]:
     """Parse and check; returns warnings about old names."""
+    complaint = io.StringIO()
     try:
-        conf(args, project=PROJECT, prog=prog, version=version(), usage=usage, default_config_files=files,
-             default_config_dirs=directories)
+        with contextlib.redirect_stderr(complaint):
+            conf(args, project=PROJECT, prog=prog, version=version(), usage=usage, default_config_files=files,
+                 default_config_dirs=directories)
+    except SystemExit as stop:
+        if stop.code != _BAD_VALUE:
+            sys.stderr.write(complaint.getvalue())
+            raise
+        raise InvalidOptionValue('Command line or configuration file: %s' % complaint.getvalue().strip()) from None
     except cfg.ConfigFileValueError as error:
-        raise InvalidOptionValue('%s (in one of %s)' % (error, ', '.join(files))) from None
+        raise InvalidOptionValue(str(error)) from None
     except cfg.Error as error:
         raise ConfigurationError(str(error)) from None
     except OSError as error:

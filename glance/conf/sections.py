@@ -18,6 +18,7 @@ from glance.conf import (
     registry,
     scrubber,
     server,
+    store,
     task,
     wsgi,
 )
@@ -37,6 +38,7 @@ def register(conf: cfg.ConfigOpts) -> None:
     """Register every option of the service's own sections; calling it twice does no harm."""
     for group, options in list_opts() + list_import_opts():
         conf.register_opts(options, group)
+    store.register(conf)
 
 
 def list_opts() -> Listing:

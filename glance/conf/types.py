@@ -55,7 +55,7 @@ class HashName(types.String):
         try:
             digest_size = hashlib.new(name, usedforsecurity=False).digest_size
         except (ValueError, TypeError):
-            raise ValueError('hashlib of this Python offers no algorithm %r; sha512 is the usual choice' % name) from None
+            raise ValueError('this Python offers no hash algorithm %r; sha512 is the usual choice' % name) from None
         if not digest_size:
             raise ValueError('%r has no fixed digest length; sha512 is the usual choice' % name)
         return name

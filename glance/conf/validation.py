@@ -6,15 +6,12 @@ from collections.abc import Iterator, Mapping
 
 from oslo_config import cfg
 
-from glance.conf import backends, cache, imports, legacy, sections
+from glance.conf import cache, imports, legacy, sections
+from glance.conf.errors import InvalidOptionValue
 from glance.conf.files import is_set
 from glance.exceptions import ConfigurationError
 
 SERVERS = ('glance-api', 'glance-registry')
-
-
-class InvalidOptionValue(ConfigurationError):
-    """One option has a value of the wrong type or outside its limits."""
 
 
 def validate(conf: cfg.ConfigOpts, prog: str = 'glance-api') -> None:
@@ -24,7 +21,6 @@ def validate(conf: cfg.ConfigOpts, prog: str = 'glance-api') -> None:
     to change.
     """
     check_values(conf)
-    _check_store_names(conf)
     _check_scrubber(conf)
     if prog in SERVERS:
         _check_tls(conf)
@@ -76,9 +72,8 @@ def _read(conf: cfg.ConfigOpts, options: Mapping, section: str, name: str):
 
 def _describe(conf: cfg.ConfigOpts, section: str, name: str, reason: BaseException) -> str:
     option = sections.option(section, name)
-    origin, value = _origin(conf, [(section, name)] + [
-        (old.group or section, (old.name or name).replace('-', '_')) for old in (option.deprecated_opts if option else ())
-    ])
+    former = [(old.group or section, old.name or name) for old in option.deprecated_opts] if option else []
+    origin, value = _origin(conf, [(section, name), *former])
     shown = '' if value is None or (option and option.secret) else ' = %s' % value
     return '%s: [%s] %s%s is not valid: %s' % (origin, section, name, shown, reason)
 
@@ -93,13 +88,6 @@ def _origin(conf: cfg.ConfigOpts, names: list[tuple[str, str]]) -> tuple[str, st
         if key in settings:
             return settings[key].path, settings[key].value
     return 'Configuration', None
-
-
-def _check_store_names(conf: cfg.ConfigOpts) -> None:
-    for name in conf.enabled_backends or ():
-        if name.startswith(backends.RESERVED_PREFIX):
-            raise ConfigurationError('[DEFAULT] enabled_backends names a store %s; names that begin with %s are '
-                                     'reserved for the service, choose another.' % (name, backends.RESERVED_PREFIX))
 
 
 def _check_scrubber(conf: cfg.ConfigOpts) -> None:
@@ -117,8 +105,9 @@ def _check_tls(conf: cfg.ConfigOpts) -> None:
 def _check_trusted_auth(conf: cfg.ConfigOpts) -> None:
     flavor = conf.paste_deploy.flavor or ''
     if 'trusted-auth' in flavor.split('+') and not conf.trusted_proxies and not _is_loopback(conf.bind_host):
-        raise ConfigurationError('[paste_deploy] flavor = %s believes identity headers from anybody who reaches %s; set '
-                                 '[DEFAULT] trusted_proxies to the networks of the proxies, or bind_host to 127.0.0.1.'
+        raise ConfigurationError('[paste_deploy] flavor = %s believes identity headers from anybody who reaches %s; '
+                                 'set [DEFAULT] trusted_proxies to the networks of the proxies, or bind_host to '
+                                 '127.0.0.1.'
                                  % (flavor, conf.bind_host))
 
 

@@ -8,6 +8,6 @@ OPTIONS = {'wsgi': [
         help='Threads of one worker process for imports and other tasks.'),
     cfg.StrOpt(
         'python_interpreter',
-        help='Python interpreter for helper processes. Needed under uWSGI, where the running program is no Python; when '
-             'unset, the running interpreter.'),
+        help='Python interpreter for helper processes. Needed under uWSGI, where the running program is no Python. '
+             'When unset, the running interpreter.'),
 ]}
