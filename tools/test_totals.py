@@ -23,7 +23,7 @@ def main() -> int:
     passed, failed, skipped = totals(last.stdout)
     if code and not failed:
         failed = 1
-    print(f'{passed} passed, {failed} failed, {skipped} skipped')
+    print(f'\n{passed} passed, {failed} failed, {skipped} skipped')
     return code or int(failed > 0 or passed == 0)
 
 

@@ -278,7 +278,8 @@ def make_qcow2(folder):
 
 def read_table(text):
     """First column → second column of a table that glance printed, without its heading."""
-    rows = {}
+    rows: dict[str, str] = {}
+    key = ''
     for line in text.splitlines():
         if line.startswith('|'):
             left, right = (cell.strip() for cell in line.strip('|').split('|'))
