@@ -1,4 +1,5 @@
-"""One module per console script: parse the options, build the parts, call one function, return the exit code.
+"""The programs, one module each: read the options, put the parts together, call one function, return an exit code.
 
-It may import every other room; nothing imports it.
+May import every other room; no room imports this one. Must not know how anything is done: a rule that two programs need
+lives in the room that it is about.
 """
