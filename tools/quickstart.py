@@ -39,7 +39,6 @@ CONFIGURATION = """\
 bind_host = 127.0.0.1
 bind_port = {port}
 workers = 2
-log_file = {data}/log/glance-api.log
 node_staging_uri = file://{data}/staging
 
 [database]
@@ -81,7 +80,14 @@ Ctrl-C stops the service; run the script again to go on with the same images.
 
 
 class Failure(Exception):
-    """Something went wrong that the reader of the message can put right."""
+    """Something went wrong that the reader of the message can put right.
+
+    :param log: a file whose last lines tell more
+    """
+
+    def __init__(self, message: str, log: pathlib.Path | None = None):
+        super().__init__(message)
+        self.log = log
 
 
 def say(text: str) -> None:
@@ -96,10 +102,10 @@ def install(environment: pathlib.Path) -> None:
         return
     say(f'Installing Glance and its libraries into {environment} (takes a few minutes, once)')
     _run([sys.executable, '-m', 'venv', str(environment)],
-         f'{sys.executable} cannot make a virtual environment; on Debian and Ubuntu install python3-venv')
+         Failure(f'{sys.executable} cannot make a virtual environment; on Debian and Ubuntu install python3-venv'))
     _run([str(environment / 'bin/python'), '-m', 'pip', 'install', '--quiet', '--disable-pip-version-check',
           '--editable', str(ROOT)],
-         'pip could not install Glance; is the package index reachable?', env=_build_environment())
+         Failure('pip could not install Glance; is the package index reachable?'), env=_build_environment())
     stamp.write_text(wanted)
 
 
@@ -122,9 +128,9 @@ def _build_environment() -> dict[str, str]:
     return environment
 
 
-def _run(command: list[str], failure: str, **kwargs) -> None:
+def _run(command: list[str], failure: Failure, **kwargs) -> None:
     if subprocess.run(command, stdin=subprocess.DEVNULL, **kwargs).returncode:
-        raise Failure(failure)
+        raise failure
 
 
 def configure(data: pathlib.Path, port: int) -> list[str]:
@@ -149,12 +155,12 @@ def choose_port(wanted: int | None) -> int:
 
 
 class Service:
-    """A glance-api process and requests to it."""
+    """A glance-api process and requests to it; what it prints goes to the file *log*."""
 
     def __init__(self, programs: pathlib.Path, arguments: list[str], port: int, log: pathlib.Path):
         self.port = port
         self.log = log
-        with (log.parent / 'glance-api.out').open('ab') as output:
+        with log.open('ab') as output:
             # A session of its own: Ctrl-C reaches this script alone, which then stops the service in order.
             self.process = subprocess.Popen([str(programs / 'glance-api'), *arguments], stdin=subprocess.DEVNULL,
                                             stdout=output, stderr=output, start_new_session=True)
@@ -163,12 +169,12 @@ class Service:
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
-                raise Failure(f'glance-api ended with exit code {self.process.returncode}; see {self.log.parent}')
+                raise Failure(f'glance-api ended with exit code {self.process.returncode}', self.log)
             with contextlib.suppress(OSError):
                 socket.create_connection(('127.0.0.1', self.port), timeout=1).close()
                 return
             time.sleep(0.1)
-        raise Failure(f'glance-api does not listen on port {self.port} after {START_SECONDS} s; see {self.log.parent}')
+        raise Failure(f'glance-api does not listen on port {self.port} after {START_SECONDS} s', self.log)
 
     def request(self, method: str, path: str, body: bytes | None = None, content_type: str = 'application/json',
                 expected: int = 200) -> http.client.HTTPResponse:
@@ -178,10 +184,10 @@ class Service:
             connection.request(method, path, body, {'Content-Type': content_type, 'Accept': 'application/json'})
             response = connection.getresponse()
         except OSError as error:
-            raise Failure(f'{method} {path} failed: {error}; see {self.log.parent}') from error
+            raise Failure(f'{method} {path} failed: {error}', self.log) from error
         if response.status != expected:
             raise Failure(f'{method} {path} answered {response.status}, not {expected}: '
-                          f'{response.read(1000).decode(errors="replace")}')
+                          f'{response.read(1000).decode(errors="replace")}', self.log)
         return response
 
     def call(self, method: str, path: str, body: dict | None = None, expected: int = 200) -> dict:
@@ -240,9 +246,10 @@ def running(programs: pathlib.Path, data: pathlib.Path, port: int) -> Iterator[S
     """Configure, migrate and start the service; stop it at the end."""
     arguments = configure(data, port)
     say(f'Bringing the database {data / "glance.sqlite"} up to date')
-    with (data / 'log/glance-manage.out').open('ab') as output:
-        _run([str(programs / 'glance-manage'), *arguments, 'db_sync'],
-             f'glance-manage db_sync failed; see {data / "log"}', stdout=output, stderr=output)
+    log = data / 'log/glance-manage.log'
+    with log.open('ab') as output:
+        _run([str(programs / 'glance-manage'), *arguments, 'db_sync'], Failure('glance-manage db_sync failed', log),
+             stdout=output, stderr=output)
     say(f'Starting glance-api at http://127.0.0.1:{port}')
     service = Service(programs, arguments, port, data / 'log/glance-api.log')
     try:
@@ -276,7 +283,11 @@ def serve(environment: pathlib.Path, data: pathlib.Path, port: int) -> None:
         except KeyboardInterrupt:
             say('Stopping')
             return
-    raise Failure(f'glance-api ended with exit code {code}; see {data / "log"}')
+    raise Failure(f'glance-api ended with exit code {code}', service.log)
+
+
+def last_lines(log: pathlib.Path, count: int = 20) -> str:
+    return '\n'.join(log.read_text(errors='replace').splitlines()[-count:])
 
 
 def main() -> int:
@@ -300,6 +311,8 @@ def main() -> int:
             serve(data / 'venv', data, options.port)
     except (Failure, OSError) as error:
         print(f'quickstart: {error}', file=sys.stderr)
+        if getattr(error, 'log', None):
+            print(f'The end of {error.log}:\n{last_lines(error.log)}', file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
