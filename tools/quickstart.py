@@ -46,7 +46,7 @@ node_staging_uri = file://{data}/staging
 connection = sqlite:///{data}/glance.sqlite
 
 [glance_store]
-stores = file,http
+stores = file
 default_store = file
 filesystem_store_datadir = {data}/images
 
@@ -137,6 +137,7 @@ def configure(data: pathlib.Path, port: int) -> list[str]:
     """Write the configuration and return the arguments that name it to Glance's programs."""
     for folder in ('etc/glance-api.conf.d', 'images', 'staging', 'lock', 'log'):
         (data / folder).mkdir(parents=True, exist_ok=True)
+    shutil.copy(ROOT / 'etc/glance/schema-image.json', data / 'etc')
     path = data / 'etc/glance-api.conf'
     path.write_text(CONFIGURATION.format(port=port, data=data, root=ROOT))
     return ['--config-file', str(path), '--config-dir', str(data / 'etc/glance-api.conf.d')]

@@ -15,7 +15,7 @@ from tests.harness.client import ApiClient
 from tests.harness.databases import ScratchDatabase, scratch_database
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-PASTE_FILE = ROOT / 'etc' / 'glance' / 'glance-api-paste.ini'
+SHIPPED = ROOT / 'etc' / 'glance'
 START_SECONDS = 60
 STOP_SECONDS = 30
 
@@ -44,6 +44,7 @@ class GlanceServer:
         self.images = self.folder / 'images'
         self.images.mkdir()
         (self.folder / 'staging').mkdir()
+        shutil.copy(SHIPPED / 'schema-image.json', self.folder)
         self.settings = _merged(self._base_settings(flavor, workers), settings or {})
 
     def _base_settings(self, flavor: str, workers: int) -> Settings:
@@ -51,10 +52,10 @@ class GlanceServer:
             'DEFAULT': {'bind_host': '127.0.0.1', 'workers': workers, 'debug': True,
                         'node_staging_uri': f'file://{self.folder}/staging'},
             'database': {'connection': self.database.url},
-            'glance_store': {'stores': 'file,http', 'default_store': 'file',
+            'glance_store': {'stores': 'file', 'default_store': 'file',
                              'filesystem_store_datadir': self.images},
             'oslo_concurrency': {'lock_path': self.folder / 'locks'},
-            'paste_deploy': {'config_file': PASTE_FILE, 'flavor': flavor},
+            'paste_deploy': {'config_file': SHIPPED / 'glance-api-paste.ini', 'flavor': flavor},
         }
 
     def __enter__(self) -> 'GlanceServer':
