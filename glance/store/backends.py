@@ -1,7 +1,7 @@
 """The stores of this process: which there are, which one is meant.
 
-Either ``enabled_backends`` names stores (several, also of one type), or ``[glance_store]`` describes unnamed ones, at most
-one of each type, which are told apart by scheme.
+Either ``enabled_backends`` names stores (several, also of one type), or ``[glance_store]`` describes unnamed ones, at
+most one of each type, which are told apart by scheme.
 """
 import logging
 import os
@@ -37,6 +37,7 @@ class BackendOptions:
 
     def __init__(self, conf: cfg.ConfigOpts, section: str):
         self._conf, self.section = conf, section
+        self._has_defaults = section not in (options.GROUP, options.STAGING, options.TASKS)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._conf[self._group(name)], name)
@@ -46,10 +47,9 @@ class BackendOptions:
         return self._set_in(self._group(name), name)
 
     def _group(self, name: str) -> str:
-        if not self._set_in(self.section, name) and self.section not in (options.GROUP, options.STAGING, options.TASKS) \
-                and name in self._conf[options.DEFAULTS_GROUP] and self._set_in(options.DEFAULTS_GROUP, name):
-            return options.DEFAULTS_GROUP
-        return self.section
+        if not self._has_defaults or name not in self._conf[options.DEFAULTS_GROUP] or self._set_in(self.section, name):
+            return self.section
+        return options.DEFAULTS_GROUP if self._set_in(options.DEFAULTS_GROUP, name) else self.section
 
     def _set_in(self, group: str, name: str) -> bool:
         return self._conf.get_location(name, group).location is not cfg.Locations.opt_default
@@ -95,7 +95,10 @@ class Backends:
             raise exceptions.UnknownStore(name) from None
 
     def get(self, name: str) -> Store:
-        """The store of this name, also a reserved one; where stores are unnamed, of this scheme. Raises UnknownStore."""
+        """The store of this name, also a reserved one; where stores are unnamed, of this scheme.
+
+        :raises UnknownStore: when there is none
+        """
         if name in self._reserved:
             return self._reserved[name].store
         return self.backend(name).store
@@ -135,8 +138,8 @@ class Backends:
             self._reserved[name] = Backend(name, 'file', _make('file', name, conf, name, name))
         default = conf.glance_store.default_backend
         if not default:
-            raise exceptions.ConfigurationError('[glance_store] default_backend is not set; set it to one of the names in '
-                                                'enabled_backends: %s.' % ', '.join(self._backends))
+            raise exceptions.ConfigurationError('[glance_store] default_backend is not set; set it to one of the names '
+                                                'in enabled_backends: %s.' % ', '.join(self._backends))
         if default not in self._backends:
             raise exceptions.ConfigurationError('[glance_store] default_backend = %s is none of the names in '
                                                 'enabled_backends: %s.' % (default, ', '.join(self._backends)))
@@ -156,8 +159,8 @@ class Backends:
         self._reserved[options.STAGING] = Backend(options.STAGING, 'file', staging)
         self.default = conf.glance_store.default_store
         if self.default not in self._backends:
-            raise exceptions.ConfigurationError('[glance_store] default_store = %s is the scheme of none of the stores in '
-                                                '[glance_store] stores = %s.'
+            raise exceptions.ConfigurationError('[glance_store] default_store = %s is the scheme of none of the stores '
+                                                'in [glance_store] stores = %s.'
                                                 % (self.default, ','.join(conf.glance_store.stores)))
 
     def _check_directories(self) -> None:
@@ -168,7 +171,7 @@ class Backends:
                 path = os.path.realpath(prefix.partition('://')[2])
                 owner = owners.setdefault(path, backend)
                 if owner is not backend:
-                    raise exceptions.ConfigurationError('The stores %s and %s share the directory %s; give each its own.'
+                    raise exceptions.ConfigurationError('The stores %s and %s share the directory %s; give each one.'
                                                         % (_title(owner), _title(backend), path))
 
     def _distinct(self) -> Iterator[Backend]:

@@ -44,7 +44,10 @@ class Writer(Protocol):
     """Whether runs of zeros are better given to ``hole`` than to ``write``."""
 
     def write(self, data: memoryview) -> None:
-        """Append bytes; ``data`` is only valid during the call. Raises StoreFull, StoreWriteDenied, StoreUnavailable."""
+        """Append bytes; ``data`` is only valid during the call.
+
+        Raises StoreFull, StoreWriteDenied, StoreUnavailable.
+        """
 
     def hole(self, length: int) -> None:
         """Append ``length`` zero bytes, without storing them where the backend can leave a hole."""
@@ -66,7 +69,8 @@ class Reader(Protocol):
     def readinto(self, buffer: memoryview) -> int:
         """Fill the buffer from the present position; return the number of bytes, 0 at the end of the span.
 
-        Raises StoreUnavailable or ObjectNotFound; an object that ends before the span does is StoreError, never a quiet end.
+        Raises StoreUnavailable or ObjectNotFound; an object that ends before the span does is StoreError, never a quiet
+        end.
         """
 
     def fileno(self) -> int | None:
@@ -96,8 +100,8 @@ class Store(Protocol):
     def writer(self, image_id: str, size: int | None = None, attempt: str | None = None) -> Writer:
         """Begin an object of ``size`` bytes (None when not known).
 
-        ``attempt`` is the UUID of this try, made by the caller: what a dead writer leaves carries it, so that ``discard``
-        finds it. Without one the store makes one up.
+        ``attempt`` is the UUID of this try, made by the caller: what a dead writer leaves carries it, so that
+        ``discard`` finds it. Without one the store makes one up.
 
         Raises StoreFull at once when it cannot fit, ObjectExists, StoreWriteDenied, StoreReadOnly, StoreUnavailable.
         """
@@ -118,9 +122,10 @@ class Store(Protocol):
         """Remove what a dead writer left of this image (never a committed object); return the bytes freed."""
 
     def sweep(self, older_than: float = 3600.0) -> list[str]:
-        """Remove what dead writers left of any image and did not touch for ``older_than`` seconds; name what was removed.
+        """Remove what dead writers left of any image and did not touch for ``older_than`` seconds.
 
-        Never touches what a living writer, of whatever process, is working on, nor a committed object.
+        Returns names of what was removed. Never touches what a living writer, of whatever process, is working on, nor a
+        committed object.
         """
 
     def walk(self) -> Iterator[StoredObject]:

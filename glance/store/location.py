@@ -1,7 +1,7 @@
 """The URLs of objects: which kind of store they belong to, their parts, and how they may appear in a log.
 
-A URL is kept byte for byte: taking it apart and putting it together again changes nothing. What host, path and user mean
-is for the driver of the scheme.
+A URL is kept byte for byte: taking it apart and putting it together again changes nothing. What host, path and user
+mean is for the driver of the scheme.
 """
 import re
 import urllib.parse
@@ -91,8 +91,8 @@ def redact(url: str) -> str:
 def _split_userinfo(scheme: str, rest: str) -> tuple[str | None, str]:
     """Cut ``user:password@`` off what follows ``://``.
 
-    Keys in old swift and s3 URLs may hold a slash that is not encoded, so their user information ends at the last ``@``,
-    wherever that is; paths of files have none.
+    Keys in old swift and s3 URLs may hold a slash that is not encoded, so their user information ends at the last
+    ``@``, wherever that is; paths of files have none.
     """
     if SCHEMES.get(scheme) == 'file':
         return None, rest

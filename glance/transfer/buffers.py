@@ -18,7 +18,8 @@ class Ring:
 
     def __init__(self, consumers: int, count: int, size: int):
         self._size = size
-        self._buffers: list[memoryview | None] = [None] * count
+        self._count = count
+        self._buffers: list[memoryview] = []
         self._lengths = [0] * count
         self._published = 0
         self._consumed = [0] * consumers
@@ -38,15 +39,15 @@ class Ring:
             if free:
                 break
             idle()
-        slot = self._published % len(self._buffers)
-        if self._buffers[slot] is None:
-            self._buffers[slot] = memoryview(bytearray(self._size))
+        slot = self._published % self._count
+        if slot == len(self._buffers):
+            self._buffers.append(memoryview(bytearray(self._size)))
         return self._buffers[slot]
 
     def publish(self, length: int) -> None:
         """Hand the first ``length`` bytes of the claimed buffer to the consumers."""
         with self._changed:
-            self._lengths[self._published % len(self._buffers)] = length
+            self._lengths[self._published % self._count] = length
             self._published += 1
             self._changed.notify_all()
 
@@ -82,11 +83,11 @@ class Ring:
                     self._changed.wait()
                 if self.failed or self._published == position:
                     return
-            slot = position % len(self._buffers)
+            slot = position % self._count
             yield self._buffers[slot][:self._lengths[slot]]
             with self._changed:
                 self._consumed[consumer] += 1
                 self._changed.notify_all()
 
     def _has_room(self) -> bool:
-        return self._published - min(self._consumed) < len(self._buffers)
+        return self._published - min(self._consumed) < self._count

@@ -16,11 +16,11 @@ class Digest:
             # Checksums of images find damage and identify content; a FIPS build may not refuse them for that.
             self._hash = hashlib.new(algorithm, usedforsecurity=False)
         except (ValueError, TypeError):
-            raise exceptions.Invalid('The hash algorithm %r is not known; set hashing_algorithm to a name such as sha512'
-                                     % (algorithm,)) from None
+            raise exceptions.Invalid('The hash algorithm %r is not known; set hashing_algorithm to a name such as '
+                                     'sha512' % (algorithm,)) from None
         if not self._hash.digest_size:
-            raise exceptions.Invalid('The hash algorithm %r has no fixed length; set hashing_algorithm to a name such as '
-                                     'sha512' % (algorithm,))
+            raise exceptions.Invalid('The hash algorithm %r has no fixed length; set hashing_algorithm to a name such '
+                                     'as sha512' % (algorithm,))
         # hashlib releases the interpreter lock while it works on a block, so digests in threads run side by side.
         self.update = self._hash.update
 

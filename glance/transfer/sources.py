@@ -4,7 +4,7 @@ Everything with ``readinto`` is a source, so an unbuffered file and the Reader o
 classes here add what those lack.
 """
 import os
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 from glance import exceptions
 from glance.store import base
@@ -21,10 +21,10 @@ class _Closing:
     def close(self) -> None:
         """Release what the source holds."""
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *exc_info):
+    def __exit__(self, *exc_info: Any) -> None:
         self.close()
 
 
@@ -35,14 +35,14 @@ class WsgiSource(_Closing):
     """
 
     def __init__(self, stream: Any):
-        self._read = getattr(stream, 'read', None)
+        self._stream = stream
         self._readinto = getattr(stream, 'readinto', None)
 
     def readinto(self, buffer: memoryview) -> int:
         try:
             if self._readinto is not None:
                 return self._readinto(buffer)
-            data = self._read(len(buffer))
+            data = self._stream.read(len(buffer))
         except OSError as error:
             raise exceptions.ClientDisconnected() from error
         buffer[:len(data)] = data
@@ -71,7 +71,10 @@ class ReaderSource(_Closing):
     def __init__(self, reader: base.Reader):
         self.size = reader.length
         self.readinto = reader.readinto
-        self.close = reader.close
+        self._reader = reader
+
+    def close(self) -> None:
+        self._reader.close()
 
 
 class BytesSource(_Closing):

@@ -10,7 +10,7 @@ GRANULE = 64 * 1024
 class ZeroRuns:
     """Finds runs of zeros by comparing with a block of zeros, which costs next to nothing where there are none."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         # A bytearray, because its comparison with a memoryview is one memcmp; memoryviews compare item by item.
         self._zeros = bytearray(GRANULE)
 

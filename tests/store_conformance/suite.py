@@ -1,4 +1,5 @@
 """The tests that every store has to pass."""
+import functools
 import hashlib
 import multiprocessing
 import os
@@ -74,7 +75,8 @@ class StoreConformance:
         location, result = pipeline.store(sources.BytesSource(content), self.store, self.image_id, algorithm='sha512')
         self.assertEqual(len(content), result.size)
         self.assertEqual(hashlib.sha512(content).hexdigest(), result.hash_value)
-        self.assertEqual(result, pipeline.copy(sources.ReaderSource(self.store.open(location)), None, algorithm='sha512'))
+        with sources.ReaderSource(self.store.open(location)) as source:
+            self.assertEqual(result, pipeline.copy(source, None, algorithm='sha512'))
 
     def test_url_is_of_the_store(self):
         location = self.put(b'x')
@@ -124,7 +126,8 @@ class StoreConformance:
     def test_ranges(self):
         content = os.urandom(3 * MIB)
         location = self.put(content)
-        for offset, length in ((0, 1), (3 * MIB - 1, 1), (MIB - 10, 20), (5, None), (0, 0), (3 * MIB, None), (7, 2 * MIB)):
+        for offset, length in ((0, 1), (3 * MIB - 1, 1), (MIB - 10, 20), (5, None), (0, 0), (3 * MIB, None),
+                               (7, 2 * MIB)):
             end = None if length is None else offset + length
             self.assertEqual(content[offset:end], self.get(location, offset, length), (offset, length))
 
@@ -179,21 +182,26 @@ class StoreConformance:
 
     def test_race_of_commits(self):
         for _ in range(10):
-            image_id, barrier, won, lost = str(uuid.uuid4()), threading.Barrier(4), [], []
+            self._race(str(uuid.uuid4()))
 
-            def write(number):
-                writer = self.store.writer(image_id)
-                writer.write(memoryview(b'%d' % number))
-                barrier.wait()
-                try:
-                    won.append((number, writer.commit()))
-                except exceptions.ObjectExists:
-                    lost.append(number)
-                    writer.abort()
+    def _race(self, image_id):
+        won, lost = [], []
+        barrier = threading.Barrier(4)
 
-            in_threads([lambda number=number: write(number) for number in range(4)])
-            self.assertEqual((1, 3), (len(won), len(lost)))
-            self.assertEqual(b'%d' % won[0][0], self.get(won[0][1]))
+        def write(content):
+            writer = self.store.writer(image_id)
+            writer.write(memoryview(content))
+            barrier.wait()
+            try:
+                won.append((content, writer.commit()))
+            except exceptions.ObjectExists:
+                lost.append(content)
+                writer.abort()
+
+        in_threads([functools.partial(write, b'%d' % number) for number in range(4)])
+        self.assertEqual((1, 3), (len(won), len(lost)))
+        content, location = won[0]
+        self.assertEqual(content, self.get(location))
 
     def test_delete(self):
         before = self.pieces()

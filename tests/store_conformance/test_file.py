@@ -85,8 +85,8 @@ class FullStore(unittest.TestCase):
         context = multiprocessing.get_context('spawn')
         for size in (None, 2 * MIB):
             result = context.Queue()
-            child = context.Process(target=write_with_file_limit, args=(functools.partial(make, [self.path]), self.image_id,
-                                                                        MIB, size, result))
+            factory = functools.partial(make, [self.path])
+            child = context.Process(target=write_with_file_limit, args=(factory, self.image_id, MIB, size, result))
             child.start()
             self.assertEqual('full', result.get(timeout=60))
             child.join()

@@ -1,7 +1,8 @@
 """Drivers: one module per kind of backend, each a class that is a ``store.base.Store``.
 
-A driver is made by ``Driver.from_options(options, name)``, where ``options`` gives the values of its configuration section
-as attributes. It may import its backend's library (when it is made, not before) and ``store``; it never sees other drivers.
+A driver is made by ``Driver.from_options(options, name)``, where ``options`` gives the values of its configuration
+section as attributes. It may import ``store`` and, when it is made and not before, its backend's library; it never sees
+other drivers.
 """
 import importlib
 

@@ -69,21 +69,27 @@ def configured(options) -> list[Directory]:
     several = [entry for entry in options.filesystem_store_datadirs or () if entry.strip()]
     single = (options.filesystem_store_datadir or '').strip()
     if several and single and options.is_set('filesystem_store_datadir'):
-        raise exceptions.ConfigurationError('[%s] has both filesystem_store_datadir = %s and filesystem_store_datadirs; '
-                                            'remove one of them.' % (options.section, single))
+        raise exceptions.ConfigurationError('[%s] has both filesystem_store_datadir = %s and '
+                                            'filesystem_store_datadirs; remove one.' % (options.section, single))
     if not several and not single:
-        raise exceptions.ConfigurationError('[%s] filesystem_store_datadir is empty; set it to the directory for images.'
+        raise exceptions.ConfigurationError('[%s] filesystem_store_datadir is empty; set it to the directory of images.'
                                             % options.section)
+    found = _parse_several(several, options.section) if several else [Directory(_clean(single))]
+    _add_metadata(options, found)
+    return sorted(found, key=lambda directory: -directory.priority)
+
+
+def _parse_several(entries: list[str], section: str) -> list[Directory]:
     found: dict[str, Directory] = {}
-    for directory in map(lambda entry: _parse(entry, options.section), several) if several else [Directory(_clean(single))]:
+    for entry in entries:
+        directory = _parse(entry, section)
         known = found.setdefault(directory.path, directory)
         if known.priority != directory.priority:
-            raise exceptions.ConfigurationError('[%s] filesystem_store_datadirs gives %s the priorities %d and %d; keep one.'
-                                                % (options.section, known.path, known.priority, directory.priority))
+            raise exceptions.ConfigurationError('[%s] filesystem_store_datadirs gives %s the priorities %d and %d; '
+                                                'keep one.' % (section, known.path, known.priority, directory.priority))
         if known is not directory:
-            LOG.warning('[%s] filesystem_store_datadirs names %s twice.', options.section, known.path)
-    _add_metadata(options, found.values())
-    return sorted(found.values(), key=lambda directory: -directory.priority)
+            LOG.warning('[%s] filesystem_store_datadirs names %s twice.', section, known.path)
+    return list(found.values())
 
 
 def _parse(entry: str, section: str) -> Directory:
@@ -96,7 +102,8 @@ def _parse(entry: str, section: str) -> Directory:
         raise exceptions.ConfigurationError('[%s] filesystem_store_datadirs = %s: the priority %r is no whole number.'
                                             % (section, entry, priority)) from None
     if not path.strip():
-        raise exceptions.ConfigurationError('[%s] filesystem_store_datadirs = %s names no directory.' % (section, entry))
+        raise exceptions.ConfigurationError('[%s] filesystem_store_datadirs = %s names no directory.'
+                                            % (section, entry))
     return Directory(_clean(path), number)
 
 
@@ -116,8 +123,8 @@ def _add_metadata(options, directories) -> None:
                 directory.metadata = entry
                 break
         else:
-            LOG.error('No mountpoint in %s (filesystem_store_metadata_file) holds %s; locations of images in it carry no '
-                      'metadata.', path, directory.path)
+            LOG.error('No mountpoint in %s (filesystem_store_metadata_file) holds %s; locations of images in it carry '
+                      'no metadata.', path, directory.path)
 
 
 def _read_metadata(path: str, section: str) -> list[dict[str, Any]]:
@@ -130,6 +137,6 @@ def _read_metadata(path: str, section: str) -> list[dict[str, Any]]:
     entries = content if isinstance(content, list) else [content]
     for entry in entries:
         if not isinstance(entry, dict) or not all(isinstance(entry.get(key), str) for key in ('id', 'mountpoint')):
-            raise exceptions.ConfigurationError('[%s] filesystem_store_metadata_file = %s: every entry must be an object '
-                                                'with the strings "id" and "mountpoint".' % (section, path))
+            raise exceptions.ConfigurationError('[%s] filesystem_store_metadata_file = %s: every entry must be an '
+                                                'object with the strings "id" and "mountpoint".' % (section, path))
     return entries

@@ -1,9 +1,9 @@
 """Images as files, one each, in one or several local directories.
 
-Atomic: a file with the name of an image is whole; of several writers of one image one wins, the others get ObjectExists,
-also when they chose different directories. Durable: file and directory entry are on the disk when ``commit`` returns
-(``filesystem_store_fsync``). A removal is not waited for: what comes back after a power cut is an orphan. Ranges: yes,
-and the kernel can send them (``fileno``). Holes: with ``filesystem_thin_provisioning``.
+Atomic: a file with the name of an image is whole; of several writers of one image one wins and the others get
+ObjectExists, also when they chose different directories. Durable: file and directory entry are on the disk when
+``commit`` returns (``filesystem_store_fsync``); a removal is not waited for, and what comes back after a power cut is
+an orphan. Ranges: yes, and the kernel can send them (``fileno``). Holes: with ``filesystem_thin_provisioning``.
 """
 import contextlib
 import errno
@@ -59,7 +59,7 @@ class FileStore:
             try:
                 self._prepare(directory)
             except OSError as error:
-                LOG.warning('The directory %s of %s cannot be written to: %s. Uploads to it fail until this is corrected.',
+                LOG.warning('The directory %s of %s cannot be written to: %s. Uploads fail until this is corrected.',
                             directory.path, self.title, error.strerror)
 
     @classmethod
@@ -98,7 +98,8 @@ class FileStore:
             size = _regular_size(os.fstat(fd))
             length = size - offset if length is None else length
             if min(offset, length) < 0 or offset + length > size:
-                raise exceptions.Invalid('The image has %d bytes; %d bytes from %d are not in it' % (size, length, offset))
+                raise exceptions.Invalid('The image has %d bytes; %d bytes from %d are not in it'
+                                         % (size, length, offset))
             os.posix_fadvise(fd, offset, length, os.POSIX_FADV_SEQUENTIAL)
             return FileReader(fd, offset, length)
         except BaseException:
@@ -202,7 +203,10 @@ class FileStore:
         return max(candidates, key=lambda candidate: candidate[:2])[2]
 
     def _find(self, location: Location) -> tuple[Directory, str]:
-        """The directory and the path that a location means. Raises BadLocation for anything but an image of this store."""
+        """The directory and the path that a location means.
+
+        :raises BadLocation: for anything but an image of this store
+        """
         scheme, _, path = location.url.partition('://')
         folder, name = os.path.split(path.strip())
         if scheme.lower() in self.schemes and os.path.isabs(folder) and '\0' not in folder and _NAME.fullmatch(name):
@@ -256,6 +260,6 @@ def _file_mode(options) -> int | None:
     except ValueError:
         mode = 0
     if not mode & stat.S_IRUSR:
-        raise exceptions.ConfigurationError('[%s] filesystem_store_file_perm = %s must be octal digits that let the owner '
-                                            'read, for example 640.' % (options.section, digits))
+        raise exceptions.ConfigurationError('[%s] filesystem_store_file_perm = %s must be octal digits that let the '
+                                            'owner read, for example 640.' % (options.section, digits))
     return mode
