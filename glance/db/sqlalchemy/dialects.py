@@ -42,6 +42,14 @@ class Dialect:
         """Order by a column, NULL being the smallest value."""
         return column.asc() if direction == 'asc' else column.desc()
 
+    def branch(self, select: sa.Select) -> sa.Select:
+        """Prepare a select with an order and a limit to be a part of a union."""
+        return select
+
+    def seek(self, select: sa.Select, table: sa.Table, index: str) -> sa.Select:
+        """Tell the planner to begin in the middle of an index where it does not see by itself that this is best."""
+        return select
+
     def json_object(self, key: sa.ColumnElement, value: sa.ColumnElement) -> sa.ColumnElement:
         """Aggregate rows into one JSON object."""
         return sa.func.json_objectagg(key, value)
@@ -79,6 +87,9 @@ class SQLite(Dialect):
     def session(self, options):
         return ['PRAGMA busy_timeout = %d' % (LOCK_TIMEOUT * 1000), 'PRAGMA journal_mode = WAL',
                 'PRAGMA synchronous = %s' % ('FULL' if options['sqlite_synchronous'] else 'OFF'), 'PRAGMA foreign_keys = ON']
+
+    def branch(self, select):
+        return sa.select(select.subquery())         # the grammar wants it
 
     def json_object(self, key, value):
         return sa.func.json_group_object(sa.cast(key, sa.Text), value)
@@ -124,6 +135,10 @@ class MySQL(Dialect):
 
     def equal(self, column, value):
         return sa.and_(column == value, sa.cast(column, sa.LargeBinary) == sa.cast(value, sa.LargeBinary))
+
+    def seek(self, select, table, index):
+        # Without this, the end of a list costs as much as reading it from its start: LIMIT is not part of the estimate.
+        return select.with_hint(table, 'FORCE INDEX (%s)' % index, 'mysql')
 
     def upsert(self, table, keys, columns):
         # A live row whose key differs in case only must not be overwritten: NULL in a key column makes the statement fail.

@@ -21,8 +21,11 @@ _loads = json.JSONDecoder(strict=False).decode      # MariaDB leaves control cha
 _time = datetime.datetime.fromisoformat
 
 
-def select_images(dialect: Dialect) -> sa.Select:
-    """Return the select of documents of ``images``; its parameter ``caller`` is the project that asks, or None."""
+def select_images(dialect: Dialect, anonymous: bool = False) -> sa.Select:
+    """Return the select of documents of ``images``.
+
+    Its parameter ``caller`` is the project that asks; an ``anonymous`` one needs none and looks for no membership.
+    """
     def live_children(table: sa.Table, key: sa.ColumnElement, value: sa.ColumnElement) -> sa.ColumnElement:
         return dialect.nested(sa.select(dialect.json_object(key, value)).correlate(images).where(
             table.c.image_id == images.c.id, table.c.deleted == sa.false()).scalar_subquery())
@@ -36,7 +39,7 @@ def select_images(dialect: Dialect) -> sa.Select:
         live_children(image_properties, image_properties.c.name, image_properties.c.value),
         live_children(image_tags, image_tags.c.id, image_tags.c.value),
         live_children(image_locations, image_locations.c.id, location),
-        membership))
+        sa.literal_column('0') if anonymous else membership))
 
 
 def read_image(document: Any, caller: str | None) -> ImageRecord:

@@ -37,9 +37,11 @@ class ImageOperations(Operations):
 
     def __init__(self, engine: Engine):
         super().__init__(engine)
-        select = documents.select_images(engine.dialect)
-        self._by_id = select.where(self._is_id(sa.bindparam('id', type_=sa.String)))
-        self._by_ids = select.where(images.c.id.in_(sa.bindparam('ids', expanding=True)))
+        is_id = self._is_id(sa.bindparam('id', type_=sa.String))
+        is_in_page = images.c.id.in_(sa.bindparam('ids', expanding=True))
+        selects = {anonymous: documents.select_images(engine.dialect, anonymous) for anonymous in (False, True)}
+        self._by_id = {anonymous: select.where(is_id) for anonymous, select in selects.items()}
+        self._by_ids = {anonymous: select.where(is_in_page) for anonymous, select in selects.items()}
         self._pages = Pages(engine.dialect)
         self._upsert_property = engine.dialect.upsert(image_properties, ('image_id', 'name'), ('value', *REVIVED))
         self._upsert_lease = engine.dialect.upsert(image_leases, ('image_id',), ('attempt', 'worker', 'expires_at'))
@@ -68,7 +70,8 @@ class ImageOperations(Operations):
         if not validation.is_id(image_id):
             raise exceptions.ImageNotFound(str(image_id))
         owner = self._owner(caller)
-        found = self._engine.read(lambda connection: connection.scalar(self._by_id, {'id': image_id, 'caller': owner}))
+        statement, parameters = self._by_id[owner is None], {'id': image_id, 'caller': owner}
+        found = self._engine.read(lambda connection: connection.scalar(statement, parameters))
         if found is not None:
             image = documents.read_image(found, owner)
             if (show_deleted or not image['deleted']) and is_visible(caller, image):
@@ -159,9 +162,10 @@ class ImageOperations(Operations):
     def _load(self, connection: sa.Connection, caller: Caller, ids: Sequence[str], query: ImageQuery) -> list[ImageRecord]:
         """Return the images of a page in its order, without those that changed hands or vanished meanwhile."""
         owner = self._owner(caller)
+        statement = self._by_ids[owner is None]
         found: dict[str, ImageRecord] = {}
         for start in range(0, len(ids), CHUNK):
-            for document in connection.scalars(self._by_ids, {'ids': ids[start:start + CHUNK], 'caller': owner}):
+            for document in connection.scalars(statement, {'ids': ids[start:start + CHUNK], 'caller': owner}):
                 image = documents.read_image(document, owner)
                 if (query.deleted is None or image['deleted'] == query.deleted) and is_visible(caller, image):
                     found[image['id']] = image

@@ -1,9 +1,9 @@
 """What state the schema of a database is in, and the steps that bring it to this release.
 
-A database climbs on two branches of alembic revisions. *Expand* only adds, so services of the old release keep running;
-*migrate* moves rows; *contract* removes what only the old release needed. :func:`sync` does all three while no service
-runs. Databases of upstream's releases since Liberty are taken over where they stand, also those whose version was kept by
-the older tool (table ``migrate_version``).
+A database climbs on two branches of alembic revisions. *Expand* only adds, so services of the old release keep
+running; *migrate* moves rows; *contract* removes what only the old release needed. :func:`sync` does all three while
+no service runs. Databases of upstream's releases since Liberty are taken over where they stand, also those whose
+version was kept by the older tool (table ``migrate_version``).
 
 Every function takes an engine of :func:`create_engine`. Those that change something hold a lock on the database, so two
 tools at once are safe, and can be repeated after an interruption at any point.
@@ -71,7 +71,8 @@ def create_engine(connection: str | None) -> sa.Engine:
                           'mysql+pymysql://glance:PASSWORD@HOST/glance')
     try:
         url = sa.make_url(connection)
-        engine = sa.create_engine(url, poolclass=sa.NullPool, **_dialect_options(url))
+        patience = {'timeout': SQLITE_PATIENCE} if url.get_backend_name() == 'sqlite' else {}
+        engine = sa.create_engine(url, poolclass=sa.NullPool, connect_args=patience)
     except ImportError as error:
         raise SchemaError(f'The driver {error.name} that option "connection" of section [database] asks for is not '
                           'installed; mysql+pymysql, postgresql+psycopg2 and sqlite are the usual ones') from None
@@ -87,12 +88,6 @@ def create_engine(connection: str | None) -> sa.Engine:
         raise SchemaError(f'The database {url.render_as_string()} of option "connection" in section [database] cannot '
                           f'be reached: {error.orig}') from error
     return engine
-
-
-def _dialect_options(url: sa.URL) -> dict:
-    if url.get_backend_name() == 'sqlite':
-        return {'connect_args': {'timeout': SQLITE_PATIENCE}}
-    return {}
 
 
 def _prepare_sqlite(engine: sa.Engine) -> None:

@@ -1,7 +1,7 @@
 """Alembic's environment: runs revisions on the database of the engine that ``glance.db.sqlalchemy.schema`` hands in.
 
-Every revision is a transaction of its own, together with its mark in ``alembic_version``. MySQL commits each schema change
-by itself; there the guards of the revisions make a repetition after an interruption safe.
+Every revision is a transaction of its own, together with its mark in ``alembic_version``. MySQL commits each schema
+change by itself; there the guards of the revisions make a repetition after an interruption safe.
 """
 from alembic import context
 

@@ -49,8 +49,8 @@ def create_table(name: str, *parts: sa.schema.SchemaItem, indexes: dict[str, lis
 def _table_options() -> dict[str, str]:
     """Engine and character set of a new table on MySQL.
 
-    A foreign key needs the character set of the column it points to, so tables that join an existing database take the one
-    of ``images``.
+    A foreign key needs the character set of the column it points to, so tables that join an existing database take the
+    one of ``images``.
     """
     bind = op.get_bind()
     if not is_mysql(bind):

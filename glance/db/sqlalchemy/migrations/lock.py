@@ -56,7 +56,9 @@ def _postgresql(engine: sa.Engine) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _sqlite(engine: sa.Engine) -> Iterator[None]:
-    """Lock the folder of the file: SQLite's own locks on the file would be lost when another descriptor of it is closed."""
+    """Lock the folder of the file: SQLite's own locks on the file would be lost when another descriptor of it is
+    closed.
+    """
     path = engine.url.database
     if not path or path == ':memory:':
         yield

@@ -1,7 +1,7 @@
 """Ocata adds ``images.visibility``, which replaces ``is_public``.
 
-In a rolling upgrade on MySQL, services of both releases write at the same time. Two triggers then derive the column that a
-writer does not know from the one that it does; offline there is nobody to derive for.
+In a rolling upgrade on MySQL, services of both releases write at the same time. Two triggers then derive the column
+that a writer does not know from the one that it does; offline there is nobody to derive for.
 """
 import sqlalchemy as sa
 from alembic import op
