@@ -14,9 +14,10 @@ SURFACE = [
         'enable_v2_api', default=True,
         help='Serve the Images API v2, the one that every current client uses.'),
     cfg.URIOpt(
-        'public_endpoint', schemes=('http', 'https'), sample_default='https://image.example.com',
+        'public_endpoint', schemes=('http', 'https'),
         help='URL under which clients reach the service, for the links in the version document. When unset, the links '
-             'repeat the URL of the request, which is wrong behind a proxy that hides it.'),
+             'repeat the URL of the request, which is wrong behind a proxy that hides it. Example: '
+             'https://image.example.com'),
     cfg.IntOpt(
         'limit_param_default', default=25, min=1,
         help='Items on one page of a list when the request names no limit.'),
@@ -47,8 +48,9 @@ SURFACE = [
         help='File that says who may create, read, update and delete which image property. A relative name is '
              'searched next to the configuration files. When unset, properties are not protected.'),
     cfg.StrOpt(
-        'property_protection_rule_format', default='roles', choices=('roles', 'policies'),
-        help='How the protection file names people: by role, or by rule of the policy file.'),
+        'property_protection_rule_format', default='roles',
+        choices=(('roles', 'by role'), ('policies', 'by rule of the policy file')),
+        help='How the protection file names people.'),
     cfg.StrOpt(
         'metadata_source_path', default='/etc/glance/metadefs/',
         help='Directory of the metadata definition files that glance-manage loads, and to which it exports.'),
@@ -83,9 +85,10 @@ LIMITS = [
         'image_size_cap', default=1099511627776, min=1, max=_LARGEST_SIZE,
         help='Largest image in bytes that is accepted; the default is 1 TiB.'),
     cfg.Opt(
-        'user_storage_quota', type=Size(), default='0', sample_default='10GB',
+        'user_storage_quota', type=Size(), default='0',
         help='Storage that the images of one project may take, summed over all locations: a number with an optional '
-             'unit of B, KB, MB, GB or TB (powers of 1024). 0 sets no limit. Ignored with use_keystone_limits.'),
+             'unit of B, KB, MB, GB or TB (powers of 1024), e.g. 10GB. 0 sets no limit. Ignored '
+             'with use_keystone_limits.'),
     cfg.IntOpt(
         'image_member_quota', default=128,
         help='Projects with which one image may be shared. A negative value sets no limit.'),

@@ -7,10 +7,10 @@ _TYPES = ('file', 'http', 'rbd', 'swift', 'sheepdog', 'cinder', 'vmware', 's3', 
 OPTIONS = {
     None: [
         cfg.DictOpt(
-            'enabled_backends', sample_default='fast:rbd,archive:s3',
-            help='Stores as name:type pairs, types being file, http, rbd, swift, cinder, s3, vmware, sheepdog and '
-                 'gridfs. Each name has a section of its own, and [glance_store] default_backend names the default. '
-                 'When unset, [glance_store] describes the stores.'),
+            'enabled_backends',
+            help='Stores as name:type pairs, e.g. fast:rbd,archive:s3; types are file, http, rbd, swift, '
+                 'cinder, s3, vmware, sheepdog and gridfs. Each name has a section of its own, and [glance_store] '
+                 'default_backend names the default. When unset, [glance_store] describes the stores.'),
         cfg.StrOpt(
             'location_strategy', default='location_order',
             choices=(('location_order', 'in the order in which locations were added'),
@@ -19,7 +19,7 @@ OPTIONS = {
     ],
     'store_type_location_strategy': [
         cfg.ListOpt(
-            'store_type_preference', default=[], sample_default='rbd,file,http',
+            'store_type_preference', default=[],
             help='Store types to read first, best first, with location_strategy = store_type: %s. Locations of other '
                  'types follow in their own order.' % ', '.join(_TYPES)),
     ],

@@ -5,6 +5,8 @@ from oslo_config import cfg, types
 from glance.conf.types import BracketList, DirectoryURI, Network
 
 METHODS = ('glance-direct', 'web-download', 'copy-image', 'glance-download')
+DISK_FORMATS = (('qcow2', 'grows with its content'), ('raw', 'fastest for stores that clone, such as Ceph'),
+                ('vmdk', 'for VMware'))
 DEFAULT_STAGING_URI = 'file:///tmp/staging/'
 
 
@@ -22,9 +24,10 @@ STAGING = {None: [
         help='Directory for data on its way into an image, as file:// URI, when enabled_backends is unset. Put it on a '
              'disk that holds the largest image and that no other user can write to.'),
     cfg.URIOpt(
-        'worker_self_reference_url', schemes=('http', 'https'), sample_default='http://node1.example.com:9292',
+        'worker_self_reference_url', schemes=('http', 'https'),
         help='URL under which the other API nodes reach this one, to hand over staged data and cache requests. When '
-             'unset, public_endpoint is taken, which is wrong with more than one node.'),
+             'unset, public_endpoint is taken, which is wrong with more than one node. '
+             'Example: http://node1.example.com:9292'),
 ]}
 
 OPTIONS = {
@@ -60,22 +63,22 @@ OPTIONS = {
             'disallowed_ports', types.Integer(1, 65535), default=[],
             help='Ports that are refused. Read only while allowed_ports is empty.'),
         _list(
-            'allowed_networks', Network(), default=[], sample_default='[192.0.2.0/24]',
+            'allowed_networks', Network(), default=[],
             help='Networks that may be reached although they are refused by default: loopback, link-local, '
                  'unspecified, multicast and the addresses of cloud metadata services.'),
     ],
     'inject_metadata_properties': [
         cfg.DictOpt(
-            'inject', default={}, sample_default='os_origin:import',
-            help='Properties that the plugin inject_image_metadata sets on imported images. A key has at most 255 '
-                 'characters.'),
+            'inject', default={},
+            help='Properties that the plugin inject_image_metadata sets on imported images, as '
+                 'name:value pairs. A name has at most 255 characters.'),
         cfg.ListOpt(
             'ignore_user_roles', default=['admin'],
             help='Users who hold one of these roles are exempt from injected properties.'),
     ],
     'image_conversion': [
         cfg.StrOpt(
-            'output_format', default='raw', choices=('qcow2', 'raw', 'vmdk'),
+            'output_format', default='raw', choices=DISK_FORMATS,
             help='Disk format into which the plugin image_conversion turns imported images.'),
     ],
     'glance_download_properties': [

@@ -7,7 +7,7 @@ OPTIONS = {None: [
         'default_publisher_id', default='image.localhost',
         help='Sender named in every notification.'),
     cfg.ListOpt(
-        'disabled_notifications', default=[], sample_default='image.upload,task',
+        'disabled_notifications', default=[],
         help='Notifications that are not sent: event types such as image.upload, or everything below a prefix: image, '
              'image.member, task, metadef_namespace, metadef_object, metadef_property, metadef_resource_type, '
              'metadef_tag.'),

@@ -5,10 +5,10 @@ from oslo_config import cfg
 SERVER = [
     cfg.BoolOpt(
         'enable_v1_registry', default=True,
-        help='glance-registry serves its REST interface, which old API nodes speak.'),
+        help='Serve the REST interface of glance-registry, which old API nodes speak.'),
     cfg.BoolOpt(
         'enable_v2_registry', default=True,
-        help='glance-registry serves its RPC interface, which API nodes with data_api = glance.db.registry.api speak.'),
+        help='Serve the RPC interface of glance-registry, for API nodes with data_api = glance.db.registry.api.'),
 ]
 
 CLIENT = [
@@ -19,7 +19,7 @@ CLIENT = [
         'registry_port', default=9191,
         help='Port of glance-registry.'),
     cfg.StrOpt(
-        'registry_client_protocol', default='http', choices=('http', 'https'),
+        'registry_client_protocol', default='http', choices=(('http', 'plain text'), ('https', 'encrypted')),
         help='Whether the connection to glance-registry is encrypted.'),
     cfg.StrOpt(
         'registry_client_key_file',
@@ -60,7 +60,8 @@ CLIENT = [
         help='URL of Keystone for these credentials. When set, auth_strategy is keystone. The environment variable '
              'OS_AUTH_URL wins over it.'),
     cfg.StrOpt(
-        'auth_strategy', default='noauth', choices=('noauth', 'keystone'),
+        'auth_strategy', default='noauth',
+        choices=(('noauth', 'no token is fetched'), ('keystone', 'a token is fetched with the credentials above')),
         help='Whether a token is fetched from Keystone before glance-registry is called.'),
     cfg.StrOpt(
         'auth_region',

@@ -52,9 +52,9 @@ OPTIONS = {None: [
         'graceful_shutdown_timeout', default=60, min=0,
         help='Seconds that running requests and tasks have to finish after TERM. 0 stops them at once.'),
     cfg.ListOpt(
-        'trusted_proxies', item_type=Network(), default=[], sample_default='127.0.0.1,192.0.2.0/24',
-        help='Networks of the proxies in front of the service, as addresses or CIDR. Pipelines of flavor trusted-auth '
-             'believe identity headers only from these networks.'),
+        'trusted_proxies', item_type=Network(), default=[],
+        help='Networks of the proxies in front of the service, as addresses or CIDR, e.g. 192.0.2.0/24. Pipelines of '
+             'flavor trusted-auth believe identity headers only from these networks.'),
     cfg.StrOpt(
         'cert_file',
         help='PEM file with the certificate of the server and its chain. TLS is switched on when key_file is set too.'),
@@ -66,7 +66,8 @@ OPTIONS = {None: [
         help='PEM file with certificate authorities. When set, every client has to present a certificate signed by '
              'one of them.'),
     cfg.StrOpt(
-        'ssl_min_version', default='TLSv1.2', choices=('TLSv1.2', 'TLSv1.3'),
+        'ssl_min_version', default='TLSv1.2',
+        choices=(('TLSv1.2', 'for all clients in use'), ('TLSv1.3', 'for current clients only')),
         help='Oldest TLS version that clients may speak.'),
     cfg.StrOpt(
         'ssl_ciphers', default='',

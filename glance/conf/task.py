@@ -2,6 +2,8 @@
 
 from oslo_config import cfg
 
+from glance.conf.imports import DISK_FORMATS
+
 OPTIONS = {
     'task': [
         cfg.IntOpt(
@@ -20,14 +22,15 @@ OPTIONS = {
     ],
     'taskflow_executor': [
         cfg.StrOpt(
-            'engine_mode', default='parallel', choices=('serial', 'parallel'),
-            help='Run the steps of one task one after the other, or at the same time where they allow it.'),
+            'engine_mode', default='parallel',
+            choices=(('serial', 'one after the other'), ('parallel', 'at the same time where they allow it')),
+            help='How the steps of one task are run.'),
         cfg.IntOpt(
             'max_workers', default=10, min=1,
             deprecated_opts=[cfg.DeprecatedOpt('eventlet_executor_pool_size', group='task')],
             help='Tasks that one worker process runs at the same time.'),
         cfg.StrOpt(
-            'conversion_format', choices=('qcow2', 'raw', 'vmdk'),
+            'conversion_format', choices=DISK_FORMATS,
             help='Disk format into which tasks of type import convert. When unset, they do not convert.'),
     ],
 }
