@@ -3,8 +3,8 @@
 Exit codes: 0 done, or nothing to do; 1 refused or failed, with one line ``ERROR: …`` on stderr; 2 wrong command line.
 ``db check`` also answers with its exit code: 3 expand, 4 migrate or 5 contract is the next step.
 
-A database of upstream's newest release works as it is, so nothing is urgent there. ``db check`` still answers 3, so that
-the scripts which roll out any release go on with ``db expand``; its text says that the step can wait.
+A database of upstream's newest release works as it is, so nothing is urgent there. ``db check`` still answers 3, so
+that the scripts which roll out any release go on with ``db expand``; its text says that the step can wait.
 """
 import argparse
 import sys
