@@ -13,7 +13,6 @@ except importlib.metadata.PackageNotFoundError:
 extensions = ['myst_parser']
 source_suffix = {'.md': 'markdown', '.rst': 'restructuredtext'}
 exclude_patterns = ['_build', 'requirements.txt']
-suppress_warnings = ['toc.empty_glob']
 myst_enable_extensions = ['colon_fence', 'deflist']
 myst_heading_anchors = 3
 html_theme = 'alabaster'

@@ -21,8 +21,8 @@ _IGNORED_OPTIONS = [
     cfg.BoolOpt('verbose', short='v', default=False, help='Without effect; accepted for old scripts.'),
     cfg.StrOpt('log-format', metavar='FORMAT', help='Without effect; accepted for old scripts.'),
 ]
-# Code with which oslo.config exits when an option of the command line has a wrong value in a file.
-_BAD_VALUE = 1
+# Codes with which releases of oslo.config exit when a file gives a wrong value to an option of the command line.
+_BAD_VALUE = (None, 1)
 _PROGRAM_OPTIONS = {'glance-scrubber': scrubber.CLI_OPTIONS}
 
 
@@ -115,7 +115,7 @@ def _read(conf: cfg.ConfigOpts, args: Sequence[str], prog: str, files: list[str]
             conf(args, project=PROJECT, prog=prog, version=version(), usage=usage, default_config_files=files,
                  default_config_dirs=directories)
     except SystemExit as stop:
-        if stop.code != _BAD_VALUE:
+        if stop.code not in _BAD_VALUE:
             sys.stderr.write(complaint.getvalue())
             raise
         raise InvalidOptionValue('Command line or configuration file: %s' % complaint.getvalue().strip()) from None
