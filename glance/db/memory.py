@@ -1,0 +1,271 @@
+"""The DAL in the memory of one process: for unit tests, and as the plainest statement of what the operations mean."""
+import copy
+import datetime
+import functools
+import itertools
+import threading
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from glance import exceptions
+from glance.db import validation
+from glance.db.interface import Caller, Condition, ImageChanges, ImageQuery, ImageRecord, Lease, MemberRecord
+from glance.db.visibility import Scope, is_visible, scopes
+
+NEW_IMAGE: Mapping[str, Any] = {
+    'id': None, 'name': None, 'size': None, 'virtual_size': None, 'status': None, 'visibility': 'shared', 'checksum': None,
+    'os_hash_algo': None, 'os_hash_value': None, 'disk_format': None, 'container_format': None, 'owner': None,
+    'min_disk': 0, 'min_ram': 0, 'protected': False, 'os_hidden': False, 'created_at': None, 'updated_at': None,
+}
+CHILDREN = frozenset(('properties', 'tags', 'locations'))
+READ_ONLY = frozenset(('deleted', 'deleted_at', 'is_member'))
+COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
+    'gt': lambda mine, given: mine > given, 'gte': lambda mine, given: mine >= given,
+    'lt': lambda mine, given: mine < given, 'lte': lambda mine, given: mine <= given,
+}
+
+
+class MemoryDatabase:
+    """Implements ``glance.db.interface.Database``; threads may share it."""
+
+    def __init__(self):
+        self._lock = threading.RLock()
+        self._images: dict[str, ImageRecord] = {}
+        self._members: list[dict[str, Any]] = []
+        self._leases: dict[str, Lease] = {}
+        self._keys = itertools.count(1)
+        self._limits = validation.Limits()
+
+    def close(self) -> None:
+        """Do nothing; other implementations close connections."""
+
+    # Images
+
+    def image_create(self, values: Mapping[str, Any]) -> ImageRecord:
+        unknown = values.keys() - NEW_IMAGE.keys() - CHILDREN - READ_ONLY
+        if unknown:
+            raise ValueError('images has no column %s' % ', '.join(sorted(unknown)))
+        now = _now()
+        image = {**NEW_IMAGE, 'created_at': now, 'updated_at': now,
+                 **{name: value for name, value in values.items() if name in NEW_IMAGE},
+                 'deleted': False, 'deleted_at': None, 'is_member': False}
+        image['id'] = image['id'] or str(uuid.uuid4())
+        image['properties'] = dict(values.get('properties') or {})
+        image['tags'] = list(dict.fromkeys(values.get('tags') or ()))
+        image['locations'] = [_location(location) for location in values.get('locations') or ()]
+        validation.check_columns(image, self._limits)
+        validation.check_properties(image['properties'], self._limits)
+        validation.check_tags(image['tags'], self._limits)
+        validation.check_locations(image['locations'], self._limits)
+        with self._lock:
+            if image['id'] in self._images:
+                raise exceptions.Duplicate('Image ID %s already exists!' % image['id'])
+            for location in image['locations']:
+                location['id'] = next(self._keys)
+            self._images[image['id']] = image
+            return copy.deepcopy(image)
+
+    def image_get(self, caller: Caller, image_id: str, show_deleted: bool = False) -> ImageRecord:
+        with self._lock:
+            image = self._images.get(image_id)
+            if image is not None and (show_deleted or not image['deleted']):
+                seen = self._as_seen_by(caller, image)
+                if is_visible(caller, seen):
+                    return seen
+        raise exceptions.ImageNotFound(str(image_id))
+
+    def image_list(self, caller: Caller, query: ImageQuery) -> list[ImageRecord]:
+        validation.check_query(query, self._limits)
+        sort = validation.full_sort(query.sort)
+        by_sort = functools.cmp_to_key(functools.partial(_order, sort))
+        with self._lock:
+            rows = self._images.values()
+            if query.marker is not None:
+                last = by_sort(self._marker(caller, query))
+                rows = [image for image in rows if by_sort(image) > last]
+            wanted = scopes(caller, query.visibility)
+            found = [image for image in rows if _matches(image, query)
+                     and any(self._in_scope(image, scope, caller, query.member_status) for scope in wanted)]
+            page = sorted(found, key=by_sort)[:query.limit]
+            return [self._as_seen_by(caller, image) for image in page]
+
+    def image_update(self, image_id: str, changes: ImageChanges, from_status: str | None = None,
+                     acquire: Lease | None = None, release: str | None = None) -> datetime.datetime:
+        validation.check_changes(changes, from_status, self._limits)
+        with self._lock:
+            image = self._live(image_id, from_status)
+            if release is not None and getattr(self._leases.get(image_id), 'attempt', None) != release:
+                raise exceptions.Conflict('The work on image %s took too long and was given up.' % image_id)
+            stored = {location['id'] for location in image['locations']} - changes.remove_locations.keys()
+            for location in changes.update_locations:
+                if location['id'] not in stored:
+                    raise exceptions.LocationNotFound(image_id, location['id'])
+            if release is not None:
+                del self._leases[image_id]
+            if acquire is not None:
+                self._leases[image_id] = acquire
+            image.update(changes.columns, updated_at=_now())
+            self._change_children(image, changes)
+            return image['updated_at']
+
+    def image_remove(self, image_id: str, status: str = 'deleted', from_status: str | None = None,
+                     from_updated_at: datetime.datetime | None = None) -> datetime.datetime:
+        validation.check_location_status(status, validation.REMOVED_STATUSES)
+        with self._lock:
+            image = self._live(image_id, from_status)
+            if from_updated_at is not None and from_updated_at != image['updated_at']:
+                raise exceptions.Conflict('Image %s was changed meanwhile; load it and try again.' % image_id)
+            now = _now()
+            image.update(status=status, deleted=True, deleted_at=now, updated_at=now, properties={}, tags=[], locations=[])
+            self._members = [row for row in self._members if row['image_id'] != image_id]
+            self._leases.pop(image_id, None)
+            return now
+
+    # Members
+
+    def member_list(self, image_id: str, member: str | None = None) -> list[MemberRecord]:
+        with self._lock:
+            return [dict(row) for row in self._members
+                    if row['image_id'] == image_id and member in (None, row['member'])]
+
+    def member_create(self, image_id: str, member: str, status: str = 'pending', can_share: bool = False
+                      ) -> MemberRecord:
+        validation.check_member(member, status, self._limits)
+        with self._lock:
+            self._live(image_id)
+            if self.member_list(image_id, member):
+                raise exceptions.Duplicate('Project %s is already a member of image %s' % (member, image_id))
+            now = _now()
+            row = {'id': next(self._keys), 'image_id': image_id, 'member': member, 'status': status,
+                   'can_share': can_share, 'created_at': now, 'updated_at': now}
+            self._members.append(row)
+            return dict(row)
+
+    def member_update(self, image_id: str, member: str, status: str) -> MemberRecord:
+        validation.check_member_status(status)
+        with self._lock:
+            row = self._membership(image_id, member)
+            row.update(status=status, updated_at=_now())
+            return dict(row)
+
+    def member_delete(self, image_id: str, member: str) -> None:
+        with self._lock:
+            self._members.remove(self._membership(image_id, member))
+
+    # Leases
+
+    def lease_renew(self, attempts: Iterable[str], expires_at: datetime.datetime) -> None:
+        wanted = frozenset(attempts)
+        with self._lock:
+            for image_id, lease in self._leases.items():
+                if lease.attempt in wanted:
+                    self._leases[image_id] = Lease(image_id, lease.attempt, lease.worker, expires_at)
+
+    def lease_list(self, expired_at: datetime.datetime | None = None, worker_prefix: str | None = None) -> list[Lease]:
+        with self._lock:
+            found = [lease for lease in self._leases.values()
+                     if expired_at is not None and lease.expires_at <= expired_at
+                     or worker_prefix is not None and lease.worker.startswith(worker_prefix)]
+        return sorted(found, key=lambda lease: (lease.expires_at, lease.image_id))
+
+    # Parts
+
+    def _as_seen_by(self, caller: Caller, image: ImageRecord) -> ImageRecord:
+        seen = copy.deepcopy(image)
+        seen['is_member'] = (image['visibility'] == 'shared' and caller.owner is not None
+                             and image['owner'] != caller.owner and bool(self.member_list(image['id'], caller.owner)))
+        return seen
+
+    def _marker(self, caller: Caller, query: ImageQuery) -> ImageRecord:
+        try:
+            return self.image_get(caller, query.marker, show_deleted=query.deleted is not False)
+        except exceptions.ImageNotFound:
+            raise exceptions.InvalidMarker(query.marker)
+
+    def _in_scope(self, image: ImageRecord, scope: Scope, caller: Caller, member_status: str) -> bool:
+        if scope.visibility not in (None, image['visibility']):
+            return False
+        mine = caller.owner is not None and image['owner'] == caller.owner
+        if scope.who == 'own':
+            return mine
+        if scope.who == 'member':
+            return any(member_status in ('all', row['status']) for row in self.member_list(image['id'], caller.owner))
+        return scope.who == 'any' or image['visibility'] != 'community' or mine
+
+    def _live(self, image_id: str, from_status: str | None = None) -> ImageRecord:
+        image = self._images.get(image_id)
+        if image is None or image['deleted']:
+            raise exceptions.ImageNotFound(str(image_id))
+        if from_status not in (None, image['status']):
+            raise exceptions.StatusConflict(image_id, image['status'], from_status)
+        return image
+
+    def _membership(self, image_id: str, member: str) -> dict[str, Any]:
+        for row in self._members:
+            if row['image_id'] == image_id and row['member'] == member:
+                return row
+        raise exceptions.MemberNotFound(image_id, member)
+
+    def _change_children(self, image: ImageRecord, changes: ImageChanges) -> None:
+        for name in changes.remove_properties:
+            image['properties'].pop(name, None)
+        image['properties'].update(changes.set_properties)
+        gone = frozenset(changes.remove_tags) - frozenset(changes.add_tags)
+        image['tags'] = list(dict.fromkeys((*(tag for tag in image['tags'] if tag not in gone), *changes.add_tags)))
+        kept = {location['id']: location for location in image['locations']
+                if location['id'] not in changes.remove_locations}
+        for location in changes.update_locations:
+            kept[location['id']].update(_location(location))
+        for location in changes.add_locations:
+            location['id'] = next(self._keys)
+            kept[location['id']] = {**_location(location), 'id': location['id']}
+        image['locations'] = list(kept.values())
+
+
+def _now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
+
+
+def _location(location: Mapping[str, Any]) -> dict[str, Any]:
+    return {'url': location['url'], 'metadata': copy.deepcopy(dict(location.get('metadata') or {})),
+            'status': location.get('status', 'active')}
+
+
+def _matches(image: ImageRecord, query: ImageQuery) -> bool:
+    """Tell whether everything of the query but visibility, order and page holds for the image."""
+    if query.deleted not in (None, image['deleted']) or query.hidden not in (None, image['os_hidden']):
+        return False
+    if query.deleted is False and image['status'] == 'killed':
+        return False
+    missing = object()
+    return (all(_holds(image[condition.column], condition) for condition in query.conditions)
+            and all(image['properties'].get(name, missing) == value for name, value in query.properties)
+            and all(tag in image['tags'] for tag in query.tags))
+
+
+def _holds(mine: Any, condition: Condition) -> bool:
+    if condition.op in ('eq', 'neq') and condition.value is None:
+        return (mine is None) == (condition.op == 'eq')
+    if mine is None:
+        return False
+    if condition.op == 'in':
+        return any(_same(mine, value) for value in condition.value)
+    if condition.op in ('eq', 'neq'):
+        return _same(mine, condition.value) == (condition.op == 'eq')
+    return COMPARE[condition.op](mine, condition.value)
+
+
+def _same(mine: Any, given: Any) -> bool:
+    if isinstance(mine, datetime.datetime):
+        start, end = validation.second_of(given)
+        return start <= mine < end
+    return mine == given
+
+
+def _order(sort: tuple[tuple[str, str], ...], one: ImageRecord, other: ImageRecord) -> int:
+    for key, direction in sort:
+        if one[key] != other[key]:
+            smaller = one[key] is None or other[key] is not None and one[key] < other[key]
+            return -1 if smaller == (direction == 'asc') else 1
+    return 0
