@@ -71,11 +71,33 @@ _FILE = [
 DRIVERS = {'file': _FILE}
 """The options of each type of store that has some."""
 
-_RESERVED_DEFAULTS = {group: '/var/lib/glance/%s' % group for group in (STAGING, TASKS)}
+
+def _formerly_in_default(option: cfg.Opt) -> cfg.Opt:
+    """The option, also read from ``[DEFAULT]``, where stores were configured before there was ``[glance_store]``."""
+    option = copy.copy(option)
+    option.deprecated_opts = [cfg.DeprecatedOpt(option.name, group='DEFAULT')]
+    return option
+
+
+def _reserved(name: str) -> list[cfg.Opt]:
+    """The options of a store of the service's own, which has a directory of its own."""
+    options = copy.deepcopy(_FILE)
+    options[0].default = '/var/lib/glance/%s' % name
+    return options
+
+
+_ALL = [option for options in DRIVERS.values() for option in options]
+
+OPTIONS = {
+    GROUP: _MODE + [_formerly_in_default(option) for option in _ALL],
+    DEFAULTS_GROUP: _ALL,
+    STAGING: _reserved(STAGING),
+    TASKS: _reserved(TASKS),
+}
 
 
 def register(conf: cfg.ConfigOpts) -> None:
-    """Register what does not depend on ``enabled_backends``."""
+    """Register what does not depend on ``enabled_backends``; calling it twice does no harm."""
     for group, options in list_opts():
         conf.register_opts(options, group=group)
 
@@ -87,22 +109,4 @@ def register_backend(conf: cfg.ConfigOpts, name: str, kind: str) -> None:
 
 def list_opts() -> list[tuple[str, list[cfg.Opt]]]:
     """Every option with its section, for registration and for the sample file."""
-    drivers = [option for options in DRIVERS.values() for option in options]
-    return [
-        (GROUP, _MODE + [_formerly_in_default(option) for option in drivers]),
-        (DEFAULTS_GROUP, drivers),
-        *((group, _reserved(datadir)) for group, datadir in _RESERVED_DEFAULTS.items()),
-    ]
-
-
-def _formerly_in_default(option: cfg.Opt) -> cfg.Opt:
-    """The option, also read from ``[DEFAULT]``, where stores were configured before there was ``[glance_store]``."""
-    option = copy.copy(option)
-    option.deprecated_opts = [cfg.DeprecatedOpt(option.name, group='DEFAULT')]
-    return option
-
-
-def _reserved(datadir: str) -> list[cfg.Opt]:
-    options = copy.deepcopy(_FILE)
-    options[0].default = datadir
-    return options
+    return list(OPTIONS.items())

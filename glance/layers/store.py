@@ -5,7 +5,7 @@ from glance import exceptions
 from glance.domain.image import Image, Location
 from glance.layers.base import Images
 from glance.store.base import Location as StoreLocation
-from glance.store.base import Reader
+from glance.store.base import Reader, Store
 from glance.store.location import redact
 from glance.tasks.leases import Lease
 from glance.transfer import pipeline
@@ -22,23 +22,23 @@ class StoreImages(Images):
     def upload(self, image: Image, source: Source, size: int | None = None, store: str | None = None) -> None:
         image.check_status('queued')
         image.check_formats()
-        target = self.env.stores.get(store)
+        target = self.env.stores.get(store or self.env.stores.default)
         with self.env.leases.hold(image.image_id) as lease:
             self.inner.begin_upload(image, lease)
             try:
-                self._transfer(image, source, size, target)
+                self._transfer(image, source, size, target, lease)
             except BaseException:
                 self.inner.abort_upload(image, lease)
                 raise
             self._finish(image, lease)
 
-    def _transfer(self, image: Image, source: Source, size: int | None, target) -> None:
+    def _transfer(self, image: Image, source: Source, size: int | None, target: Store, lease: Lease) -> None:
         conf = self.env.conf
         location, result = pipeline.store(
             source, target, image.image_id, algorithm=conf.hashing_algorithm, size=size, limit=conf.image_size_cap,
-            progress=lambda done: self.inner.check_uploading(image))
+            progress=lambda done: self.inner.check_uploading(image), attempt=lease.attempt)
         image.size, image.checksum = result.size, result.md5
-        image.os_hash_algo, image.os_hash_value = result.hash_algo, result.hash
+        image.os_hash_algo, image.os_hash_value = result.hash_algo, result.hash_value
         if image.container_format == 'bare' and image.disk_format == 'raw':
             image.virtual_size = result.size
         image.locations.append(Location(location.url, dict(location.metadata)))

@@ -52,7 +52,8 @@ class BackendOptions:
         return options.DEFAULTS_GROUP if self._set_in(options.DEFAULTS_GROUP, name) else self.section
 
     def _set_in(self, group: str, name: str) -> bool:
-        return self._conf.get_location(name, group).location is not cfg.Locations.opt_default
+        found = self._conf.get_location(name, group)
+        return found is not None and found.location is not cfg.Locations.opt_default
 
 
 class Backends:
@@ -81,6 +82,11 @@ class Backends:
     def names(self) -> tuple[str, ...]:
         """The names of the enabled stores in the order of the configuration; empty where stores are unnamed."""
         return tuple(self._backends) if self.multiple else ()
+
+    @property
+    def enabled(self) -> tuple[Store, ...]:
+        """Every enabled store once, reserved ones left out."""
+        return tuple({id(backend): backend.store for backend in self._backends.values()}.values())
 
     @property
     def staging(self) -> Store:

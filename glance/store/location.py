@@ -81,10 +81,11 @@ def redact(url: str) -> str:
     scheme, separator, rest = url.partition('://')
     if not separator:
         scheme, rest = '', url
-    rest, mark, query = _partition(rest, '?#')
+    # Before the query is split off: a password may hold a question mark that is not encoded.
     userinfo, rest = _split_userinfo(scheme.lower(), rest)
     if userinfo is not None:
         rest = _MASK + '@' + rest
+    rest, mark, query = _partition(rest, '?#')
     return scheme + separator + rest + mark + ''.join(map(_redact_parameter, re.split('([&;#?])', query)))
 
 

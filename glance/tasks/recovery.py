@@ -29,11 +29,12 @@ def recover(database: Database, stores: Backends) -> int:
 
 
 def _undo(database: Database, stores: Backends, lease: Lease) -> bool:
-    for name in stores.all_names:
+    for store in stores.enabled:
         try:
-            freed = stores.get(name).discard(lease.image_id)
+            freed = store.discard(lease.image_id, lease.attempt)
         except exceptions.StoreError as error:
-            LOG.warning('Partial data of image %s could not be removed from store %s: %s', lease.image_id, name, error)
+            LOG.warning('Partial data of image %s could not be removed from store %s: %s', lease.image_id, store.name,
+                        error)
         else:
             if freed:
                 LOG.info('Removed %d bytes of an interrupted upload of image %s.', freed, lease.image_id)

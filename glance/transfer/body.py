@@ -20,7 +20,7 @@ class ReaderBody:
     def __init__(self, reader: base.Reader, on_close: Callable[[int], None] | None = None):
         self.reader = reader
         self.sent = 0
-        self._on_close = on_close
+        self.on_close = on_close
 
     def __iter__(self) -> Iterator[bytes]:
         buffer = memoryview(bytearray(min(CHUNK, self.reader.length)))
@@ -30,7 +30,7 @@ class ReaderBody:
 
     def close(self) -> None:
         """Release the reader and report; further calls do nothing."""
-        on_close, self._on_close = self._on_close, None
+        on_close, self.on_close = self.on_close, None
         try:
             self.reader.close()
         finally:

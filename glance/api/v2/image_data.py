@@ -62,7 +62,7 @@ def _expected_size(request: Request) -> int | None:
 def _chosen_store(request: Request) -> str | None:
     stores = request.env.stores
     name = request.headers.get('X-Image-Meta-Store')
-    if name is None or not stores.multi:
+    if name is None or not stores.multiple:
         return None
     if name not in stores.names:
         raise exceptions.UnknownStore(name)

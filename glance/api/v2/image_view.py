@@ -23,7 +23,7 @@ def view(image: Image, env: Environment) -> dict[str, Any]:
         'schema': '/v2/schemas/image',
     })
     stores = [location.metadata['store'] for location in image.locations if 'store' in location.metadata]
-    if stores and env.stores.multi:
+    if stores and env.stores.multiple:
         shown['stores'] = ','.join(stores)
     return shown
 

@@ -21,7 +21,7 @@ def create(request: Request) -> webob.Response:
     headers = {'Location': '%s/v2/images/%s' % (request.host_url, image.image_id)}
     if conf.enabled_import_methods:
         headers['OpenStack-image-import-methods'] = ','.join(conf.enabled_import_methods)
-    if stores.multi:
+    if stores.multiple:
         headers['OpenStack-image-store-ids'] = ','.join(stores.names)
     return json_response(201, view(image, request.env), headers)
 
