@@ -1,0 +1,1 @@
+"""HTTP turned into verbs and back."""

@@ -1,0 +1,1 @@
+"""The outermost application and fault bodies."""
