@@ -37,7 +37,7 @@ class BackendOptions:
 
     def __init__(self, conf: cfg.ConfigOpts, section: str):
         self._conf, self.section = conf, section
-        self._has_defaults = section not in (options.GROUP, options.STAGING, options.TASKS)
+        self._has_defaults = section != options.GROUP
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._conf[self._group(name)], name)
@@ -141,7 +141,7 @@ class Backends:
             self._backends[name] = Backend(name, kind, _make(kind, option, conf, name, name),
                                            conf[name].store_description, conf[name].weight)
         for name in (options.STAGING, options.TASKS):
-            self._reserved[name] = Backend(name, 'file', _make('file', name, conf, name, name))
+            self._reserve(name, name, conf[name].filesystem_store_datadir)
         default = conf.glance_store.default_backend
         if not default:
             raise exceptions.ConfigurationError('[glance_store] default_backend is not set; set it to one of the names '
@@ -161,13 +161,16 @@ class Backends:
                 continue
             backend = Backend(None, kind, _make(kind, option, conf, options.GROUP, None))
             self._backends.update(dict.fromkeys(backend.store.schemes, backend))
-        staging = drivers.load('file', 'node_staging_uri').in_directory(conf.node_staging_uri.removeprefix('file://'))
-        self._reserved[options.STAGING] = Backend(options.STAGING, 'file', staging)
+        self._reserve(options.STAGING, None, conf.node_staging_uri.removeprefix('file://'))
         self.default = conf.glance_store.default_store
         if self.default not in self._backends:
             raise exceptions.ConfigurationError('[glance_store] default_store = %s is the scheme of none of the stores '
                                                 'in [glance_store] stores = %s.'
                                                 % (self.default, ','.join(conf.glance_store.stores)))
+
+    def _reserve(self, key: str, name: str | None, directory: str) -> None:
+        """Add a store for the service's own use."""
+        self._reserved[key] = Backend(name, 'file', drivers.load('file', key).in_directory(directory, name))
 
     def _check_directories(self) -> None:
         """Two file stores in one directory would delete each other's images."""
@@ -177,7 +180,7 @@ class Backends:
                 path = os.path.realpath(prefix.partition('://')[2])
                 owner = owners.setdefault(path, backend)
                 if owner is not backend:
-                    raise exceptions.ConfigurationError('The stores %s and %s share the directory %s; give each one.'
+                    raise exceptions.ConfigurationError('Two stores, %s and %s, share the directory %s; give each its own.'
                                                         % (_title(owner), _title(backend), path))
 
     def _distinct(self) -> Iterator[Backend]:
@@ -185,7 +188,7 @@ class Backends:
 
 
 def _title(backend: Backend) -> str:
-    return backend.name or '[glance_store] %s' % backend.type
+    return repr(backend.name) if backend.name else 'without a name (images, or node_staging_uri)'
 
 
 def _make(kind: str, option: str, conf: cfg.ConfigOpts, section: str, name: str | None) -> Store:

@@ -71,9 +71,9 @@ class FileStore:
                                      options.filesystem_store_threadpool_threshold))
 
     @classmethod
-    def in_directory(cls, path: str) -> 'FileStore':
-        """An unnamed store in a directory that is for the service alone."""
-        return cls(None, [Directory(os.path.abspath(path))], directory_mode=0o700)
+    def in_directory(cls, path: str, name: str | None = None) -> 'FileStore':
+        """A store in a directory that is for the service alone."""
+        return cls(name, [Directory(os.path.abspath(path))], directory_mode=0o700)
 
     def writer(self, image_id: str, size: int | None = None, attempt: str | None = None) -> FileWriter:
         """See ``Store.writer``. Raises Invalid for an id that is no UUID."""

@@ -1,0 +1,172 @@
+"""The configured stores of a process: both modes, look-up, and what is refused at start."""
+import os
+import tempfile
+import unittest
+
+from oslo_config import cfg
+
+from glance import exceptions
+from glance.conf import backends as backends_options
+from glance.conf import store as store_options
+from glance.store.backends import Backends
+from glance.store.base import Location
+
+
+class BackendsTestCase(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.root = folder.name
+
+    def conf(self, text):
+        path = os.path.join(self.root, 'glance.conf')
+        with open(path, 'w') as file:
+            file.write(text.replace('@', self.root))
+        conf = cfg.ConfigOpts()
+        conf.register_opts(backends_options.OPTIONS[None])
+        conf.register_opts([cfg.StrOpt('node_staging_uri', default='file://%s/staging/' % self.root)])
+        store_options.register(conf)
+        conf(args=[], default_config_files=[path], default_config_dirs=[])
+        return conf
+
+    def backends(self, text):
+        backends = Backends(self.conf(text))
+        self.addCleanup(backends.close)
+        return backends
+
+    def refused(self, text):
+        with self.assertRaises(exceptions.ConfigurationError) as caught:
+            self.backends(text)
+        return str(caught.exception)
+
+
+class UnnamedTest(BackendsTestCase):
+    single = '[glance_store]\nfilesystem_store_datadir = @/images\n'
+
+    def test_default(self):
+        backends = self.backends(self.single)
+        self.assertFalse(backends.multiple)
+        self.assertEqual('file', backends.default)
+        self.assertEqual((), backends.names)
+        store = backends.get(backends.default)
+        self.assertIsNone(store.name)
+        self.assertIs(store, backends.get('filesystem'))
+        location = store.writer('0f0e9a34-3d2b-4a57-8a1c-1c9d2e3f4a5b').commit()
+        self.assertEqual(Location('file://%s/images/0f0e9a34-3d2b-4a57-8a1c-1c9d2e3f4a5b' % self.root), location)
+        self.assertIs(store, backends.for_location(location.url, {'store': 'of another time'}))
+
+    def test_staging(self):
+        backends = self.backends(self.single)
+        self.assertEqual(('file://%s/staging/' % self.root, 'filesystem://%s/staging/' % self.root),
+                         backends.staging.url_prefixes)
+        self.assertEqual(0o700, os.stat(os.path.join(self.root, 'staging')).st_mode & 0o777)
+
+    def test_old_names(self):
+        backends = self.backends('[DEFAULT]\nknown_stores = glance.store.filesystem.Store, glance.store.http.Store\n'
+                                 'default_store = filesystem\nfilesystem_store_datadir = @/old\n')
+        self.assertEqual('filesystem', backends.default)
+        self.assertIn('file://%s/old/' % self.root, backends.get('file').url_prefixes)
+
+    def test_unknown(self):
+        backends = self.backends(self.single)
+        with self.assertRaises(exceptions.UnknownStore):
+            backends.get('rbd')
+        for url in ('rbd://x', 'gopher://x', 'x'):
+            with self.assertRaises(exceptions.BadLocation):
+                backends.for_location(url, {})
+
+    def test_default_store_that_is_not_served(self):
+        message = self.refused(self.single + 'default_store = rbd\n')
+        self.assertIn('[glance_store] default_store = rbd', message)
+
+    def test_type_that_does_not_exist(self):
+        self.assertIn('[glance_store] stores = tape', self.refused(self.single + 'stores = file,tape\n'))
+
+    def test_staging_in_the_directory_of_images(self):
+        self.assertIn('staging', self.refused('[glance_store]\nfilesystem_store_datadir = @/staging\n'))
+
+
+class NamedTest(BackendsTestCase):
+    text = '''
+[DEFAULT]
+enabled_backends = fast:file, slow : glance.store.filesystem.Store
+[glance_store]
+default_backend = slow
+filesystem_store_datadir = @/ignored
+[fast]
+filesystem_store_datadir = @/fast
+store_description = Flash
+weight = 5
+[slow]
+filesystem_store_datadir = @/fast2
+[backend_defaults]
+filesystem_thin_provisioning = True
+[os_glance_staging_store]
+filesystem_store_datadir = @/staging
+[os_glance_tasks_store]
+filesystem_store_datadir = @/tasks
+'''
+
+    def test_names(self):
+        backends = self.backends(self.text)
+        self.assertTrue(backends.multiple)
+        self.assertEqual(('fast', 'slow'), backends.names)
+        self.assertEqual('slow', backends.default)
+        fast = backends.backend('fast')
+        self.assertEqual(('fast', 'file', 'Flash', 5), (fast.name, fast.type, fast.description, fast.weight))
+        self.assertEqual('file', backends.backend('slow').type)
+
+    def test_reserved_stores(self):
+        backends = self.backends(self.text)
+        self.assertIs(backends.staging, backends.get('os_glance_staging_store'))
+        self.assertIn('file://%s/tasks/' % self.root, backends.get('os_glance_tasks_store').url_prefixes)
+        with self.assertRaises(exceptions.UnknownStore):
+            backends.backend('os_glance_staging_store')
+
+    def test_unknown(self):
+        backends = self.backends(self.text)
+        for name in ('file', 'none', ''):
+            with self.assertRaises(exceptions.UnknownStore):
+                backends.get(name)
+
+    def test_backend_defaults(self):
+        backends = self.backends(self.text + '[fast]\nfilesystem_thin_provisioning = False\n')
+        self.assertFalse(backends.get('fast').thin)
+        self.assertTrue(backends.get('slow').thin)
+        self.assertFalse(backends.staging.thin)
+
+    def test_location(self):
+        """By name, else by the directory, comparing whole components of the path."""
+        backends = self.backends(self.text)
+        fast, slow = backends.get('fast'), backends.get('slow')
+        url = 'file://%s/%s/x'
+        self.assertIs(slow, backends.for_location(url % (self.root, 'fast'), {'store': 'slow'}))
+        for metadata in (None, {}, {'store': 'removed'}, {'store': 1}):
+            self.assertIs(fast, backends.for_location(url % (self.root, 'fast'), metadata))
+            self.assertIs(slow, backends.for_location(url % (self.root, 'fast2'), metadata))
+        self.assertIs(slow, backends.for_location('filesystem://%s/fast2/x' % self.root))
+        with self.assertRaises(exceptions.BadLocation):
+            backends.for_location('rbd://x', {'store': 'fast'})
+
+    def test_name_is_in_the_metadata_of_locations(self):
+        location = self.backends(self.text).get('fast').writer('0f0e9a34-3d2b-4a57-8a1c-1c9d2e3f4a5b').commit()
+        self.assertEqual({'store': 'fast'}, location.metadata)
+
+    def test_default_backend(self):
+        self.assertIn('default_backend is not set', self.refused(self.text.replace('default_backend = slow', '')))
+        self.assertIn('default_backend = x', self.refused(self.text.replace('default_backend = slow',
+                                                                            'default_backend = x')))
+
+    def test_types(self):
+        self.assertIn('fast:tape', self.refused(self.text.replace('fast:file', 'fast:tape')))
+        self.assertIn('fast:gridfs', self.refused(self.text.replace('fast:file', 'fast:gridfs')))
+
+    def test_reserved_names(self):
+        self.assertIn('os_glance_mine', self.refused(self.text.replace('fast:file', 'os_glance_mine:file')))
+
+    def test_shared_directory(self):
+        for other in ('fast2', 'staging', './fast2/'):
+            message = self.refused(self.text.replace('= @/fast\n', '= @/%s\n' % other))
+            self.assertIn('share the directory', message)
+        os.symlink(os.path.join(self.root, 'fast2'), os.path.join(self.root, 'link'))
+        self.assertIn('share the directory', self.refused(self.text.replace('= @/fast\n', '= @/link\n')))
