@@ -69,10 +69,8 @@ class Backends:
         self._backends: dict[str, Backend] = {}
         self._reserved: dict[str, Backend] = {}
         try:
-            if self.multiple:
-                self._configure_named(conf)
-            else:
-                self._configure_unnamed(conf)
+            self.default = self._configure_named(conf) if self.multiple else self._configure_unnamed(conf)
+            """What ``get`` takes to return the store for new images."""
             self._check_directories()
         except BaseException:
             self.close()
@@ -130,7 +128,7 @@ class Backends:
         for backend in self._distinct():
             backend.store.close()
 
-    def _configure_named(self, conf: cfg.ConfigOpts) -> None:
+    def _configure_named(self, conf: cfg.ConfigOpts) -> str:
         for name, kind in conf.enabled_backends.items():
             option = '[DEFAULT] enabled_backends = %s:%s' % (name, kind)
             if name.startswith(RESERVED_PREFIX):
@@ -149,10 +147,9 @@ class Backends:
         if default not in self._backends:
             raise exceptions.ConfigurationError('[glance_store] default_backend = %s is none of the names in '
                                                 'enabled_backends: %s.' % (default, ', '.join(self._backends)))
-        self.default = default
-        """What ``get`` takes to return the store for new images."""
+        return default
 
-    def _configure_unnamed(self, conf: cfg.ConfigOpts) -> None:
+    def _configure_unnamed(self, conf: cfg.ConfigOpts) -> str:
         for kind in conf.glance_store.stores:
             option = '[glance_store] stores = %s' % kind
             kind = drivers.canonical(kind.strip(), option)
@@ -162,11 +159,12 @@ class Backends:
             backend = Backend(None, kind, _make(kind, option, conf, options.GROUP, None))
             self._backends.update(dict.fromkeys(backend.store.schemes, backend))
         self._reserve(options.STAGING, None, conf.node_staging_uri.removeprefix('file://'))
-        self.default = conf.glance_store.default_store
-        if self.default not in self._backends:
+        default = conf.glance_store.default_store
+        if default not in self._backends:
             raise exceptions.ConfigurationError('[glance_store] default_store = %s is the scheme of none of the stores '
                                                 'in [glance_store] stores = %s.'
-                                                % (self.default, ','.join(conf.glance_store.stores)))
+                                                % (default, ','.join(conf.glance_store.stores)))
+        return default
 
     def _reserve(self, key: str, name: str | None, directory: str) -> None:
         """Add a store for the service's own use."""
@@ -180,7 +178,7 @@ class Backends:
                 path = os.path.realpath(prefix.partition('://')[2])
                 owner = owners.setdefault(path, backend)
                 if owner is not backend:
-                    raise exceptions.ConfigurationError('Two stores, %s and %s, share the directory %s; give each its own.'
+                    raise exceptions.ConfigurationError('Two stores, %s and %s, share the directory %s.'
                                                         % (_title(owner), _title(backend), path))
 
     def _distinct(self) -> Iterator[Backend]:

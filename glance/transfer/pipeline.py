@@ -78,7 +78,8 @@ class _Transfer:
         if count < BLOCK:
             self._meter.complete()
             for sink in sinks:
-                sink.update(block[:count])
+                if count:
+                    sink.update(block[:count])
                 sink.finish()
         else:
             with running(sinks, ring, self._meter.tick):
@@ -86,7 +87,8 @@ class _Transfer:
                     ring.publish(count)
                     count = self._fill(self._claim(ring), source, ring)
                 self._meter.complete()
-                ring.publish(count)
+                if count:
+                    ring.publish(count)
         return Result(self._meter.done, self._digests.md5, self._digests.algorithm, self._digests.multihash)
 
     def _claim(self, ring: buffers.Ring) -> memoryview:

@@ -133,3 +133,40 @@ class FullStore(unittest.TestCase):
         with self.assertRaises(exceptions.StoreUnavailable):
             store.writer(str(uuid.uuid4()))
         self.assertEqual([], os.listdir(self.path))
+
+
+def store_for_ever(factory, ready) -> None:
+    """In a child process: store images whose content tells whether they are whole."""
+    store = factory()
+    while True:
+        image_id = str(uuid.uuid4())
+        pipeline.store(sources.BytesSource(image_id.encode() * 40_000), store, image_id, algorithm='sha256')
+        ready.set()
+
+
+class KilledAtAnyTime(unittest.TestCase):
+    """Whatever the point at which a writer dies, a name that exists is that of a whole image."""
+
+    def test_kills(self):
+        with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as two:
+            factory = functools.partial(make, [one, two])
+            context = multiprocessing.get_context('spawn')
+            for _ in range(5):
+                ready = context.Event()
+                children = [context.Process(target=store_for_ever, args=(factory, ready)) for _ in range(2)]
+                for child in children:
+                    child.start()
+                self.assertTrue(ready.wait(60))
+                for child in children:
+                    child.kill()
+                    child.join()
+            store = factory()
+            store.sweep(older_than=0)
+            found = list(store.walk())
+            self.assertTrue(found)
+            for item in found:
+                path = item.location.url.removeprefix('file://')
+                with open(path, 'rb') as file:
+                    self.assertEqual(os.path.basename(path).encode() * 40_000, file.read())
+            self.assertEqual({os.path.basename(item.location.url) for item in found},
+                             {*os.listdir(one), *os.listdir(two)} - {MARKER})

@@ -87,7 +87,7 @@ class UnnamedTest(BackendsTestCase):
 
 
 class NamedTest(BackendsTestCase):
-    text = '''
+    text = """
 [DEFAULT]
 enabled_backends = fast:file, slow : glance.store.filesystem.Store
 [glance_store]
@@ -105,7 +105,7 @@ filesystem_thin_provisioning = True
 filesystem_store_datadir = @/staging
 [os_glance_tasks_store]
 filesystem_store_datadir = @/tasks
-'''
+"""
 
     def test_names(self):
         backends = self.backends(self.text)

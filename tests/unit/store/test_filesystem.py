@@ -215,8 +215,8 @@ class WritingTest(FileStoreTestCase):
                               (errno.EIO, exceptions.StoreUnavailable)):
             failure = OSError(number, os.strerror(number))
             for module, name, step in ((files.os, 'open', None), (kernel, 'reserve', None),
-                                       (files.os, 'pwrite', 'write'), (files.os, 'fdatasync', 'commit'), (files.os, 'link', 'commit'),
-                                       (files.os, 'fsync', 'commit')):
+                                       (files.os, 'pwrite', 'write'), (files.os, 'fdatasync', 'commit'),
+                                       (files.os, 'link', 'commit'), (files.os, 'fsync', 'commit')):
                 writer = store.writer(ID) if step else None
                 with mock.patch.object(module, name, side_effect=failure), self.assertRaises(error):
                     if step is None:

@@ -84,8 +84,8 @@ class RedactTest(unittest.TestCase):
         secret = 'SECRET' + urllib.parse.quote(password, safe='') + 'SECRET'
         self.assertNotIn('SECRET', location.redact('%s://user:%s@host/path' % (scheme, secret)))
 
-    @hypothesis.given(_schemes, strategies.sampled_from(['token', 'X-Amz-Security-Token', 'AccessKey', 'sig', 'PASSWORD']),
-                      _word, _word)
+    @hypothesis.given(_schemes, strategies.sampled_from(['token', 'X-Amz-Date', 'AccessKey', 'sig', 'PASSWORD']), _word,
+                      _word)
     def test_secret_parameter_never_stays(self, scheme, name, value, other):
         url = '%s://host/path?%s=SECRET%s&%s=1' % (scheme, name, value, other)
         self.assertNotIn('SECRET', location.redact(url))
