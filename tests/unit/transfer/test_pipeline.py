@@ -198,6 +198,31 @@ class CopyTest(unittest.TestCase):
         with self.assertRaises(exceptions.StoreFull):
             self.copy(Endless(), MemoryWriter(fail_at=2 * BLOCK))
 
+    def test_error_of_a_sink_is_seen_in_the_middle_of_a_block(self):
+        """A slow client is not read to the end of a block that nobody wants any more."""
+        failing = threading.Event()
+
+        class Failing(CollectingSink):
+            def update(self, block):
+                failing.set()
+                raise exceptions.Conflict('refused')
+
+        class Dripping:
+            read = drops = 0
+
+            def readinto(self, buffer):
+                count = min(len(buffer), BLOCK) if self.read < BLOCK else 1
+                if count == 1:
+                    failing.wait(60)
+                    self.drops += 1
+                self.read += count
+                return count
+
+        source = Dripping()
+        with self.assertRaises(exceptions.Conflict):
+            self.copy(source, sinks=[Failing()])
+        self.assertLess(source.drops, BLOCK)
+
     def test_keyboard_interrupt(self):
         with self.assertRaises(KeyboardInterrupt):
             self.copy(Pieces(bytes(5 * BLOCK), error=KeyboardInterrupt()), MemoryWriter())
