@@ -15,8 +15,9 @@ from glance.tasks.leases import LeaseKeeper
 
 LOG = logging.getLogger(__name__)
 
-_SQL = ('glance.db.sqlalchemy.api', 'glance.db.sqlalchemy.database')
-_MEMORY = ('glance.db.simple.api', 'glance.db.memory')
+# The classic names of the implementations, which operators write in data_api.
+_SQL = 'glance.db.sqlalchemy.api'
+_MEMORY = 'glance.db.simple.api'
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -72,14 +73,14 @@ def build(conf: cfg.ConfigOpts) -> Environment:
 
 
 def _database(conf: cfg.ConfigOpts) -> Database:
-    if conf.data_api in _SQL:
+    if conf.data_api == _SQL:
         from glance.db.sqlalchemy.database import SQLDatabase
         return SQLDatabase(conf)
-    if conf.data_api in _MEMORY:
+    if conf.data_api == _MEMORY:
         from glance.db.memory import MemoryDatabase
         return MemoryDatabase()
-    raise exceptions.ConfigurationError('data_api = %s is not one of: %s.'
-                                        % (conf.data_api, ', '.join((_SQL[0], _MEMORY[0]))))
+    raise exceptions.ConfigurationError('data_api = %s is not available; use one of: %s.'
+                                        % (conf.data_api, ', '.join((_SQL, _MEMORY))))
 
 
 def load_extra_schema(conf: cfg.ConfigOpts) -> ExtraSchema:

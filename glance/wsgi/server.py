@@ -76,6 +76,7 @@ class Server:
 
     def _serve_in_child(self, settings: Settings, listener: Listener, tls: ssl.SSLContext | None,
                         lifeline: socket.socket, ready: Callable[[], None]) -> int:
+        self._close_other_listeners(listener)
         try:
             application = Application(self._load_application())
         except ConfigurationError as error:
@@ -88,6 +89,12 @@ class Server:
                    ready, lifeline)
         application.close()
         return 0
+
+    def _close_other_listeners(self, own: Listener) -> None:
+        """A descriptor left open here would keep the kernel queueing connections that nobody accepts."""
+        for other in (self._listener, self._pending and self._pending[1]):
+            if other and other is not own:
+                other.close()
 
     def _next_generation(self) -> Generation | None:
         parts = self._reloaded()

@@ -39,8 +39,10 @@ def _mysql(engine: sa.Engine) -> Iterator[None]:
         connection.exec_driver_sql(f'SET SESSION wait_timeout = {A_YEAR}')
         # The server has one space of names for all databases, and takes 64 characters of a name.
         name = sa.func.sha1(f'glance schema {engine.url.database}')
-        while connection.scalar(sa.select(sa.func.get_lock(name, POLL))) != 1:
+        if connection.scalar(sa.select(sa.func.get_lock(name, 0))) != 1:
             LOG.warning(WAITING)
+            while connection.scalar(sa.select(sa.func.get_lock(name, POLL))) != 1:
+                pass
         yield
 
 
