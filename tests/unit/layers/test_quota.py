@@ -1,0 +1,90 @@
+"""Limits on what an image has, with a spy below."""
+import types
+import unittest
+
+from glance import exceptions
+from glance.domain.image import Image
+from glance.layers.quota import QuotaImages
+from tests.unit.layers import fakes
+
+
+def layer(tags=128, properties=128, cap=100, **answers):
+    conf = types.SimpleNamespace(image_tag_quota=tags, image_property_quota=properties, image_size_cap=cap)
+    spy = fakes.Spy(new=lambda values: Image('i', **values), **answers)
+    return QuotaImages(spy, fakes.caller(), types.SimpleNamespace(conf=conf)), spy
+
+
+def names(count, start=0):
+    return ['n%d' % number for number in range(start, start + count)]
+
+
+def stored(**values):
+    image = Image('i', **values)
+    image.remember()
+    return image
+
+
+class CountTest(unittest.TestCase):
+
+    def over(self, call, *args):
+        with self.assertRaises(exceptions.LimitExceeded) as caught:
+            call(*args)
+        return str(caught.exception)
+
+    def test_new_images(self):
+        images, _ = layer(tags=2, properties=2)
+        images.new({'tags': names(2), 'extra_properties': dict.fromkeys(names(2), 'v')})
+        text = self.over(images.new, {'tags': names(3)})
+        self.assertTrue('3' in text and '2' in text)
+        self.over(images.new, {'extra_properties': dict.fromkeys(names(3), 'v')})
+
+    def test_negative_is_no_limit_and_zero_is_none(self):
+        images, _ = layer(tags=-1, properties=-1)
+        images.new({'tags': names(1000), 'extra_properties': dict.fromkeys(names(1000), 'v')})
+        images, _ = layer(tags=0, properties=0)
+        images.new({})
+        self.over(images.new, {'tags': ['a']})
+        self.over(images.new, {'extra_properties': {'a': 'v'}})
+
+    def test_internal_properties_do_not_count(self):
+        images, _ = layer(properties=1)
+        images.new({'extra_properties': {'a': 'v', **{'os_glance_' + name: 'v' for name in names(5)}}})
+
+    def test_adding_to_a_stored_image(self):
+        images, spy = layer(tags=2, properties=2)
+        image = stored(tags=names(2), extra_properties=dict.fromkeys(names(2), 'v'))
+        image.tags = names(3)
+        self.over(images.save, image)
+        image.tags, image.extra_properties = names(2), dict.fromkeys(names(3), 'v')
+        self.over(images.save, image)
+        self.assertEqual([], spy.calls)
+        image.extra_properties = dict.fromkeys(names(2, 1), 'v')
+        image.tags = names(2, 1)
+        images.save(image)
+        self.assertEqual(['save'], spy.calls)
+
+    def test_an_image_over_the_limit_can_be_changed_otherwise(self):
+        images, spy = layer(tags=2, properties=2)
+        image = stored(tags=names(5), extra_properties=dict.fromkeys(names(5), 'v'))
+        image.name, image.tags = 'x', names(4)
+        image.extra_properties = {**dict.fromkeys(names(4), 'w'), 'os_glance_x': 'v'}
+        images.save(image)
+        self.assertEqual(['save'], spy.calls)
+
+    def test_an_image_over_the_limit_gets_no_more(self):
+        images, _ = layer(tags=2, properties=2)
+        image = stored(extra_properties=dict.fromkeys(names(5), 'v'))
+        image.extra_properties['more'] = 'v'
+        self.over(images.save, image)
+
+
+class SizeTest(unittest.TestCase):
+
+    def test_an_announced_size_above_the_cap_is_refused_unread(self):
+        images, spy = layer(cap=100)
+        source = fakes.Source(b'x')
+        self.assertRaises(exceptions.ImageSizeLimitExceeded, images.upload, stored(), source, 101)
+        self.assertEqual(([], 0), (spy.calls, source.read))
+        for size in (100, 0, None):
+            images.upload(stored(), source, size)
+        self.assertEqual(['upload'] * 3, spy.calls)
