@@ -1,0 +1,107 @@
+import os
+import socket
+import tempfile
+import unittest
+
+from glance.exceptions import ConfigurationError
+from glance.wsgi import listener
+from glance.wsgi.settings import Settings
+from glance.wsgi.supervisor import Failures
+from glance.wsgi.systemd import Notifier
+
+
+class FailuresTest(unittest.TestCase):
+
+    def test_delay_doubles_up_to_its_limit(self):
+        failures, delays = Failures(), []
+        for _ in range(10):
+            failures.add(100.0)
+            delays.append(failures.delay(100.0))
+        self.assertEqual([0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 25.6, 30.0], [round(each, 3) for each in delays])
+
+    def test_no_failure_no_delay(self):
+        self.assertEqual(0.0, Failures().delay(5.0))
+
+    def test_ten_failures_within_a_minute_are_too_many(self):
+        failures = Failures()
+        for moment in range(9):
+            failures.add(float(moment))
+        self.assertFalse(failures.too_many(9.0))
+        failures.add(9.0)
+        self.assertTrue(failures.too_many(9.0))
+
+    def test_old_failures_are_forgotten(self):
+        failures = Failures()
+        for moment in range(10):
+            failures.add(moment * 10.0)
+        self.assertFalse(failures.too_many(90.0))
+        self.assertEqual(0.0, failures.delay(1000.0))
+
+
+class NotifierTest(unittest.TestCase):
+
+    def test_sends_states(self):
+        with tempfile.TemporaryDirectory() as folder, \
+                socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver:
+            path = os.path.join(folder, 'notify')
+            receiver.bind(path)
+            receiver.settimeout(10)
+            notifier = Notifier({'NOTIFY_SOCKET': path, 'WATCHDOG_USEC': '4000000'})
+            for send in (lambda: notifier.ready('2 workers'), notifier.reloading, notifier.stopping, notifier.alive):
+                send()
+            messages = [receiver.recv(1000).decode().split('\n') for _ in range(4)]
+        self.assertEqual(['READY=1', 'STATUS=2 workers'], messages[0])
+        self.assertEqual('RELOADING=1', messages[1][0])
+        self.assertEqual('STOPPING=1', messages[2][0])
+        self.assertEqual(['WATCHDOG=1'], messages[3])
+        self.assertEqual(2.0, notifier.watchdog_interval)
+
+    def test_without_systemd(self):
+        notifier = Notifier({'WATCHDOG_USEC': '4000000'})
+        notifier.ready('x')
+        self.assertIsNone(notifier.watchdog_interval)
+
+    def test_watchdog_of_another_process(self):
+        self.assertIsNone(Notifier({'NOTIFY_SOCKET': '/x', 'WATCHDOG_USEC': '1', 'WATCHDOG_PID': '1'}).watchdog_interval)
+
+
+class ListenerTest(unittest.TestCase):
+
+    def test_address_in_use_is_named(self):
+        with socket.create_server(('127.0.0.1', 0)) as other:
+            port = other.getsockname()[1]
+            with self.assertRaisesRegex(ConfigurationError, '127.0.0.1 port %d .*in use' % port):
+                listener.open_listener(Settings('127.0.0.1', port), 0.2, {})
+
+    def test_address_of_another_host_is_fatal_at_once(self):
+        with self.assertRaisesRegex(ConfigurationError, '192.0.2.1 port 9292'):
+            listener.open_listener(Settings('192.0.2.1', 9292), 600, {})
+
+    def test_name_that_does_not_resolve(self):
+        with self.assertRaisesRegex(ConfigurationError, 'no.such.host.invalid'):
+            listener.open_listener(Settings('no.such.host.invalid', 9292), 600, {})
+
+    def test_ipv6(self):
+        opened = listener.open_listener(Settings('::1', 0), 0, {})
+        self.addCleanup(opened.close)
+        self.assertEqual('::1', opened.address[0])
+
+    def test_inherited_descriptor_is_consumed(self):
+        environment = {'GLANCE_TEST_SOCKET_FD': ''}
+        with socket.create_server(('127.0.0.1', 0)) as ours:
+            environment['GLANCE_TEST_SOCKET_FD'] = str(os.dup(ours.fileno()))
+            opened = listener.open_listener(Settings(), 0, environment)
+            self.addCleanup(opened.close)
+            self.assertEqual(ours.getsockname(), opened.address)
+            self.assertTrue(opened.inherited)
+            self.assertEqual({}, environment)
+
+    def test_inherited_descriptor_that_is_no_listener(self):
+        for value in ('x', '99999'):
+            with self.assertRaisesRegex(ConfigurationError, 'GLANCE_TEST_SOCKET_FD'):
+                listener.open_listener(Settings(), 0, {'GLANCE_TEST_SOCKET_FD': value})
+
+    def test_descriptors_of_another_process_are_left_alone(self):
+        opened = listener.open_listener(Settings('127.0.0.1', 0), 0, {'LISTEN_FDS': '1', 'LISTEN_PID': '1'})
+        self.addCleanup(opened.close)
+        self.assertFalse(opened.inherited)

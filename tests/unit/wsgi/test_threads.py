@@ -1,0 +1,79 @@
+import threading
+import unittest
+
+from glance.wsgi import threads
+from glance.wsgi.threads import ThreadPool
+
+
+class Loop:
+    """The caller's event loop, advanced by hand."""
+
+    def __init__(self):
+        self.calls = []
+
+    def call_later(self, _seconds, function):
+        self.calls.append(function)
+
+    def advance(self):
+        calls, self.calls = self.calls, []
+        for function in calls:
+            function()
+
+
+class ThreadPoolTest(unittest.TestCase):
+
+    def setUp(self):
+        self.loop = Loop()
+
+    def test_runs_every_job(self):
+        done, finished = [], threading.Event()
+
+        def run(job):
+            done.append(job)
+            if len(done) == 500:
+                finished.set()
+        pool = ThreadPool(run, 4, self.loop.call_later)
+        for job in range(500):
+            pool.submit(job)
+        while not finished.wait(0.01):
+            self.loop.advance()
+        self.assertEqual(list(range(500)), sorted(done))
+
+    def run_blocking(self, limit: int, jobs: int) -> int:
+        """Submit jobs that all wait; return how many run at once."""
+        started, release = threading.Semaphore(0), threading.Event()
+        self.addCleanup(release.set)
+        running = 0
+
+        def run(_job):
+            started.release()
+            release.wait()
+        pool = ThreadPool(run, limit, self.loop.call_later)
+        for job in range(jobs):
+            pool.submit(job)
+        while running < min(limit, jobs):
+            if started.acquire(timeout=threads.PATIENCE * 2):
+                running += 1
+            self.loop.advance()
+        for _ in range(5):
+            self.loop.advance()
+        return running + bool(started.acquire(timeout=0.02))
+
+    def test_grows_while_jobs_wait(self):
+        self.assertEqual(20, self.run_blocking(limit=50, jobs=20))
+
+    def test_never_beyond_its_limit(self):
+        self.assertEqual(3, self.run_blocking(limit=3, jobs=10))
+
+    def test_short_jobs_share_a_thread(self):
+        names, turn = set(), threading.Semaphore(0)
+
+        def run(_job):
+            names.add(threading.get_ident())
+            turn.release()
+        pool = ThreadPool(run, 50, self.loop.call_later)
+        for job in range(200):
+            pool.submit(job)
+            while not turn.acquire(timeout=0.01):
+                self.loop.advance()
+        self.assertLess(len(names), 5)
