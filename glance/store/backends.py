@@ -108,16 +108,16 @@ class Backends:
         return self.backend(name).store
 
     def for_location(self, url: str, metadata: dict[str, Any] | None = None) -> Store:
-        """The store that holds an object: the one its metadata names, else the one whose URLs begin as this one does.
+        """The enabled store that holds an object: the one its metadata names, else the one whose URLs begin like this.
 
         :raises BadLocation: when no enabled store, or not the named one, has locations of this scheme
         """
         scheme = location.scheme_of(url)
         name = (metadata or {}).get('store') if self.multiple else None
-        if isinstance(name, str) and name in self._backends | self._reserved:
-            candidates = [self.get(name)]
+        if isinstance(name, str) and name in self._backends:
+            candidates = (self.get(name),)
         else:
-            candidates = [backend.store for backend in self._backends.values()]
+            candidates = self.enabled
         candidates = [store for store in candidates if scheme in store.schemes]
         if not candidates:
             raise exceptions.BadLocation('No enabled store has locations of scheme %r' % scheme)
@@ -171,7 +171,7 @@ class Backends:
         self._reserved[key] = Backend(name, 'file', drivers.load('file', key).in_directory(directory, name))
 
     def _check_directories(self) -> None:
-        """Two file stores in one directory would delete each other's images."""
+        """Two file stores in one directory would take each other's objects for their own."""
         owners: dict[str, Backend] = {}
         for backend in self._distinct():
             for prefix in backend.store.url_prefixes if backend.type == 'file' else ():

@@ -131,6 +131,7 @@ class FileWriter:
                 fcntl.flock(fd, fcntl.LOCK_EX)
                 locked_in_time = os.fstat(fd).st_nlink > 0
             except BaseException:
+                os.unlink(self._part, dir_fd=self._folder)
                 os.close(fd)
                 raise
             if locked_in_time:

@@ -141,7 +141,7 @@ filesystem_store_datadir = @/tasks
         fast, slow = backends.get('fast'), backends.get('slow')
         url = 'file://%s/%s/x'
         self.assertIs(slow, backends.for_location(url % (self.root, 'fast'), {'store': 'slow'}))
-        for metadata in (None, {}, {'store': 'removed'}, {'store': 1}):
+        for metadata in (None, {}, {'store': 'removed'}, {'store': 1}, {'store': 'os_glance_staging_store'}):
             self.assertIs(fast, backends.for_location(url % (self.root, 'fast'), metadata))
             self.assertIs(slow, backends.for_location(url % (self.root, 'fast2'), metadata))
         self.assertIs(slow, backends.for_location('filesystem://%s/fast2/x' % self.root))

@@ -229,6 +229,13 @@ class WritingTest(FileStoreTestCase):
                     writer.abort()
                 self.assertEqual([MARKER], os.listdir(self.path('images')), (number, name))
 
+    def test_file_system_without_locks(self):
+        store = self.make()
+        with mock.patch.object(files.fcntl, 'flock', side_effect=OSError(errno.ENOLCK, 'x')), \
+                self.assertRaises(exceptions.StoreUnavailable):
+            store.writer(ID)
+        self.assertEqual([MARKER], os.listdir(self.path('images')))
+
     def test_errors_tell_nothing_of_the_host(self):
         store = self.make()
         with mock.patch.object(files.os, 'pwrite', side_effect=OSError(errno.EIO, 'x', self.path('images'))), \
