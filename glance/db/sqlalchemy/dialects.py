@@ -141,15 +141,16 @@ class MySQL(Dialect):
         return select.with_hint(table, 'FORCE INDEX (%s)' % index, 'mysql')
 
     def upsert(self, table, keys, columns):
-        # A live row whose key differs in case only must not be overwritten: NULL in a key column makes the statement fail.
+        # A live row whose key differs in case only must not be overwritten; a parent that does not exist makes the
+        # statement fail instead.
         insert = self.insert(table)
         assignments = []
         if 'deleted' in table.c:
-            name = tuple(keys)[-1]
-            new = insert.inserted[name]
-            other = sa.cast(table.c[name], sa.LargeBinary) != sa.cast(new, sa.LargeBinary)
-            assignments.append((name, sa.case((sa.and_(table.c.deleted == sa.false(), other), sa.null()), else_=new)))
-        assignments.extend((column, insert.inserted[column]) for column in columns)
+            parent, name = (table.c[key] for key in keys)
+            new = insert.inserted[name.key]
+            clash = sa.and_(table.c.deleted == sa.false(), sa.cast(name, sa.LargeBinary) != sa.cast(new, sa.LargeBinary))
+            assignments += [(parent.key, sa.case((clash, sa.literal_column("''")), else_=parent)), (name.key, new)]
+        assignments += [(column, insert.inserted[column]) for column in columns]
         return insert.on_duplicate_key_update(assignments)
 
 

@@ -3,7 +3,7 @@ import datetime
 import json
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from oslo_db import exception as db_errors
@@ -30,6 +30,13 @@ CREATION_TIMES = ('created_at', 'updated_at')
 CHILDREN = frozenset(('properties', 'tags', 'locations'))
 READ_ONLY = frozenset(('deleted', 'deleted_at', 'is_member'))
 REVIVED = ('updated_at', 'deleted', 'deleted_at')
+
+
+class Viewer(NamedTuple):
+    """A ``Caller`` whose owner can be compared with what the tables hold."""
+
+    is_admin: bool
+    owner: str | None
 
 
 class ImageOperations(Operations):
@@ -69,12 +76,12 @@ class ImageOperations(Operations):
     def image_get(self, caller: Caller, image_id: str, show_deleted: bool = False) -> ImageRecord:
         if not validation.is_id(image_id):
             raise exceptions.ImageNotFound(str(image_id))
-        owner = self._owner(caller)
-        statement, parameters = self._by_id[owner is None], {'id': image_id, 'caller': owner}
+        viewer = self._viewer(caller)
+        statement, parameters = self._by_id[viewer.owner is None], {'id': image_id, 'caller': viewer.owner}
         found = self._engine.read(lambda connection: connection.scalar(statement, parameters))
         if found is not None:
-            image = documents.read_image(found, owner)
-            if (show_deleted or not image['deleted']) and is_visible(caller, image):
+            image = documents.read_image(found, viewer.owner)
+            if (show_deleted or not image['deleted']) and is_visible(viewer, image):
                 return image
         raise exceptions.ImageNotFound(image_id)
 
@@ -82,14 +89,15 @@ class ImageOperations(Operations):
         validation.check_query(query, self._limits)
         sort = validation.full_sort(query.sort)
         marker = None if query.marker is None else self._marker(caller, query)
-        if query.limit == 0 or not scopes(caller, query.visibility):
+        viewer = self._viewer(caller)
+        if query.limit == 0 or not scopes(viewer, query.visibility):
             return []
-        statement, parameters = self._pages.find(caller, query, sort, marker)
+        statement, parameters = self._pages.find(viewer, query, sort, marker)
 
         def page(connection: sa.Connection) -> list[ImageRecord]:
             for _ in range(LIST_TRIES):
                 ids = connection.scalars(statement, parameters).all()
-                found = self._load(connection, caller, ids, query)
+                found = self._load(connection, viewer, ids, query)
                 if len(found) == len(ids):
                     break
             return found
@@ -145,13 +153,10 @@ class ImageOperations(Operations):
 
     # Parts of reading
 
-    def _owner(self, caller: Caller) -> str | None:
-        """Return the caller's project, or None for a text that no row can hold."""
+    def _viewer(self, caller: Caller) -> Viewer:
+        """Return what counts of the caller; a project whose name no row can hold is none."""
         owner = caller.owner
-        if owner is None or owner.isascii() and '\0' not in owner:
-            return owner
-        holds = validation.is_storable(owner) and (not validation.needs_four_bytes(owner) or self._limits.four_bytes())
-        return owner if holds else None
+        return Viewer(caller.is_admin, owner if owner is None or self._can_be_stored(owner) else None)
 
     def _marker(self, caller: Caller, query: ImageQuery) -> ImageRecord:
         try:
@@ -159,15 +164,14 @@ class ImageOperations(Operations):
         except exceptions.ImageNotFound:
             raise exceptions.InvalidMarker(query.marker)
 
-    def _load(self, connection: sa.Connection, caller: Caller, ids: Sequence[str], query: ImageQuery) -> list[ImageRecord]:
+    def _load(self, connection: sa.Connection, viewer: Viewer, ids: Sequence[str], query: ImageQuery) -> list[ImageRecord]:
         """Return the images of a page in its order, without those that changed hands or vanished meanwhile."""
-        owner = self._owner(caller)
-        statement = self._by_ids[owner is None]
+        statement = self._by_ids[viewer.owner is None]
         found: dict[str, ImageRecord] = {}
         for start in range(0, len(ids), CHUNK):
-            for document in connection.scalars(statement, {'ids': ids[start:start + CHUNK], 'caller': owner}):
-                image = documents.read_image(document, owner)
-                if (query.deleted is None or image['deleted'] == query.deleted) and is_visible(caller, image):
+            for document in connection.scalars(statement, {'ids': ids[start:start + CHUNK], 'caller': viewer.owner}):
+                image = documents.read_image(document, viewer.owner)
+                if (query.deleted is None or image['deleted'] == query.deleted) and is_visible(viewer, image):
                     found[image['id']] = image
         return [found[image_id] for image_id in ids if image_id in found]
 
@@ -226,11 +230,9 @@ class ImageOperations(Operations):
                           stamps: Mapping[str, Any]) -> None:
         try:
             connection.execute(statement, [{'name': name, 'value': value, **stamps} for name, value in properties.items()])
-        except (db_errors.DBError, sa.exc.IntegrityError) as error:
-            if isinstance(error, db_errors.DBDuplicateEntry) or _is_integrity_error(error):
-                raise exceptions.Duplicate('Image %s has another property whose name this database cannot tell from one of '
-                                           '%s.' % (stamps['image_id'], ', '.join(sorted(properties))))
-            raise
+        except (db_errors.DBDuplicateEntry, db_errors.DBReferenceError):
+            raise exceptions.Duplicate('Image %s has another property whose name this database cannot tell from one of '
+                                       '%s.' % (stamps['image_id'], ', '.join(sorted(properties))))
 
     def _update_tags(self, connection: sa.Connection, image_id: str, changes: ImageChanges,
                      now: datetime.datetime) -> None:
@@ -284,9 +286,6 @@ class ImageOperations(Operations):
             connection.execute(_live(table, table.update(), image_id).where(sa.or_(*equal)).values(
                 deleted=True, deleted_at=now, updated_at=now))
 
-    def _can_be_stored(self, text: str) -> bool:
-        return validation.is_storable(text) and (not validation.needs_four_bytes(text) or self._limits.four_bytes())
-
     def _row_is(self, row: Mapping[str, Any]) -> Callable[[sa.Connection], bool]:
         """Return the question whether the image's row holds these values now (after a COMMIT without an answer)."""
         statement = sa.select(sa.func.count()).select_from(images).where(*(
@@ -322,7 +321,3 @@ def _location(location: LocationRecord) -> LocationRecord:
 def _location_row(location: LocationRecord) -> dict[str, Any]:
     return {'value': location['url'], 'meta_data': json.dumps(location.get('metadata') or {}),
             'status': location.get('status', 'active')}
-
-
-def _is_integrity_error(error: Exception) -> bool:
-    return isinstance(getattr(error, 'inner_exception', error), sa.exc.IntegrityError)

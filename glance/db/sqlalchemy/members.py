@@ -85,8 +85,7 @@ class MemberOperations(Operations):
         self._engine.write(delete, applied=lambda connection: not connection.scalar(gone))
 
     def _is_member_name(self, member: str) -> bool:
-        return (validation.is_storable(member) and len(member) <= validation.NAME_LENGTH
-                and (not validation.needs_four_bytes(member) or self._limits.four_bytes()))
+        return self._can_be_stored(member) and len(member) <= validation.NAME_LENGTH
 
     def _check_exists(self, image_id: str, member: str) -> None:
         if not validation.is_id(image_id) or not self._is_member_name(member):

@@ -1,6 +1,6 @@
 """What every group of operations has: an engine, and statements made once."""
 from glance.db.sqlalchemy.engine import Engine
-from glance.db.validation import Limits
+from glance.db.validation import Limits, is_storable, needs_four_bytes
 
 
 class Operations:
@@ -10,3 +10,7 @@ class Operations:
         self._engine = engine
         self._dialect = engine.dialect
         self._limits = Limits(engine.dialect.text_bytes, engine.four_bytes)
+
+    def _can_be_stored(self, text: str) -> bool:
+        """Whether any row could hold this text: what cannot be stored need not be looked for."""
+        return is_storable(text) and (not needs_four_bytes(text) or self._limits.four_bytes())

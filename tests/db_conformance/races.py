@@ -1,0 +1,74 @@
+"""What happens when several threads change one image."""
+import concurrent.futures
+import threading
+
+from glance import exceptions
+from glance.db.interface import ImageChanges
+from tests.db_conformance.base import DatabaseCase, lease
+
+THREADS = 6
+
+
+class Races(DatabaseCase):
+    def race(self, work):
+        """Run ``work(i)`` in threads that start together; return their results, errors of the service among them."""
+        barrier = threading.Barrier(THREADS)
+
+        def run(i):
+            barrier.wait(30)
+            try:
+                return work(i)
+            except exceptions.GlanceError as error:
+                return error
+        with concurrent.futures.ThreadPoolExecutor(THREADS) as pool:
+            return list(pool.map(run, range(THREADS)))
+
+    def kinds(self, results):
+        return sorted(type(result).__name__ for result in results if isinstance(result, Exception))
+
+    def test_one_of_two_transitions_wins(self):
+        for _ in range(5):
+            image_id = self.create(status='queued')['id']
+            leases = [lease(image_id) for _ in range(THREADS)]
+            results = self.race(lambda i: self.db.image_update(
+                image_id, ImageChanges({'status': 'saving', 'name': str(i)}), 'queued', acquire=leases[i]))
+            self.assertEqual(['StatusConflict'] * (THREADS - 1), self.kinds(results))
+            winner = next(i for i, result in enumerate(results) if not isinstance(result, Exception))
+            self.assertEqual(str(winner), self.get(image_id)['name'])
+            self.assertEqual([leases[winner]], [one for one in self.db.lease_list(worker_prefix='')
+                                                if one.image_id == image_id])
+
+    def test_one_of_two_adds_of_a_member_wins(self):
+        for _ in range(5):
+            image_id = self.create()['id']
+            results = self.race(lambda i: self.db.member_create(image_id, 'm'))
+            self.assertEqual(['Duplicate'] * (THREADS - 1), self.kinds(results))
+            self.assertEqual(1, len(self.db.member_list(image_id)))
+
+    def test_properties_and_tags_of_all_survive(self):
+        for _ in range(3):
+            image_id = self.create(properties={'common': 'x'}, tags=['common'])['id']
+            results = self.race(lambda i: self.update(image_id, set_properties={'p%d' % i: str(i), 'common': 'y'},
+                                                      add_tags=['t%d' % i, 'all'], add_locations=[{'url': str(i)}]))
+            self.assertEqual([], self.kinds(results))
+            image = self.get(image_id)
+            self.assertEqual({'common': 'y', **{'p%d' % i: str(i) for i in range(THREADS)}}, image['properties'])
+            self.assertEqual(sorted(['common', 'all', *('t%d' % i for i in range(THREADS))]), sorted(image['tags']))
+            self.assertEqual(list('012345'), sorted(location['url'] for location in image['locations']))
+
+    def test_one_of_two_images_of_an_id_wins(self):
+        results = self.race(lambda i: self.create(id='same', name=str(i), properties={'p': str(i)}))
+        self.assertEqual(['Duplicate'] * (THREADS - 1), self.kinds(results))
+        image = self.get('same')
+        self.assertEqual({'p': image['name']}, image['properties'])
+
+    def test_an_image_is_removed_once(self):
+        image_id = self.create(properties={'a': '1'}, tags=['t'])['id']
+        self.db.member_create(image_id, 'm')
+        results = self.race(lambda i: self.db.image_remove(image_id))
+        self.assertEqual(['ImageNotFound'] * (THREADS - 1), self.kinds(results))
+
+    def test_many_threads_write_at_once(self):
+        results = self.race(lambda i: [self.create(name='%d %d' % (i, j), properties={'a': 'b'}) for j in range(10)])
+        self.assertEqual([], self.kinds(results))
+        self.assertEqual(THREADS * 10, len(self.listed()))

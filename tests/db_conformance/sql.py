@@ -1,0 +1,311 @@
+"""What SQL implementations promise beyond the interface: counts of statements, agreement with the one in memory, recovery."""
+import contextlib
+import pathlib
+import tempfile
+import unittest
+
+import hypothesis
+import sqlalchemy as sa
+from hypothesis import strategies as st
+
+from glance import exceptions
+from glance.db.interface import Condition, ImageChanges, ImageQuery
+from glance.db.memory import MemoryDatabase
+from glance.db.sqlalchemy import models
+from glance.db.sqlalchemy.database import SQLDatabase
+from tests.db_conformance.base import ADMIN, ANONYMOUS, ME, OTHER, DatabaseCase, lease, moment
+from tests.harness.databases import scratch_database
+
+
+class SQLCase(unittest.TestCase):
+    """One scratch database for the class, emptied for each test. ``kind`` names the engine."""
+
+    kind: str
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(folder.cleanup)
+        scratch = scratch_database(cls.kind, pathlib.Path(folder.name))
+        cls.addClassCleanup(scratch.drop)
+        cls.url = scratch.url
+        cls.database = SQLDatabase.from_url(scratch.url)
+        cls.addClassCleanup(cls.database.close)
+        cls.create_tables(cls.database.engine.writer)
+
+    @classmethod
+    def create_tables(cls, engine):
+        models.metadata.create_all(engine, checkfirst=False)
+
+    def make_database(self):
+        with self.database.engine.writer.begin() as connection:
+            for table in reversed(models.metadata.sorted_tables):
+                connection.execute(table.delete())
+        return self.database
+
+    @contextlib.contextmanager
+    def statements(self):
+        """Collect the statements that are sent to the engine meanwhile."""
+        seen = []
+
+        def note(connection, cursor, statement, parameters, context, many):
+            if not statement.startswith('BEGIN'):
+                seen.append(statement)
+        engines = (self.database.engine.reader, self.database.engine.writer)
+        for engine in engines:
+            sa.event.listen(engine, 'before_cursor_execute', note)
+        try:
+            yield seen
+        finally:
+            for engine in engines:
+                sa.event.remove(engine, 'before_cursor_execute', note)
+
+
+class Statements(DatabaseCase):
+    """Numbers of statements do not depend on the numbers of images, properties or tags."""
+
+    def full(self, **values):
+        return self.create(properties={'p%d' % i: 'v' for i in range(9)}, tags=list('abc'), locations=[{'url': 'u'}], **values)
+
+    def check(self, count, call, *args, **kwargs):
+        with self.statements() as seen:
+            result = call(*args, **kwargs)
+        self.assertEqual(count, len(seen), seen)
+        return result
+
+    def test_get(self):
+        image = self.full(visibility='shared')
+        self.db.member_create(image['id'], 'other')
+        for caller in (ADMIN, ME, OTHER):
+            self.check(1, self.db.image_get, caller, image['id'])
+        self.check(0, self.assertRaises, exceptions.ImageNotFound, self.db.image_get, ME, 'x' * 37)
+
+    def test_list(self):
+        images = [self.full(created_at=moment(i), updated_at=moment(i)) for i in range(12)]
+        for limit in (1, 5, 100):
+            for caller in (ADMIN, ME, OTHER):
+                query = ImageQuery(limit=limit, properties=(('p1', 'v'),), tags=('a',), visibility='all')
+                self.check(2 if caller != OTHER else 1, self.db.image_list, caller, query)
+        self.check(3, self.db.image_list, ME, ImageQuery(limit=5, marker=images[6]['id']))
+
+    def test_create(self):
+        self.check(1, self.create)
+        self.check(2, self.create, properties={'p%d' % i: 'v' for i in range(50)})
+        self.check(4, self.full)
+        self.check(3, self.create, locations=[{'url': 'u%d' % i} for i in range(9)])
+
+    def test_update(self):
+        image = self.full()
+        self.check(1, self.update, image['id'], columns={'name': 'x', 'min_ram': 2})
+        self.check(2, self.update, image['id'], set_properties={'q%d' % i: 'v' for i in range(30)})
+        self.check(3, self.update, image['id'], set_properties={'q': 'v'}, remove_properties=['p1', 'p2', 'p3'])
+        self.check(3, self.update, image['id'], add_tags=['x', 'y', 'z'], remove_tags=['a', 'b'])
+        self.check(2, self.update, image['id'], add_locations=[{'url': 'v'}])
+        one = lease(image['id'])
+        self.check(2, self.db.image_update, image['id'], ImageChanges(), acquire=one)
+        self.check(2, self.db.image_update, image['id'], ImageChanges(), release=one.attempt)
+
+    def test_remove(self):
+        self.check(2, self.db.image_remove, self.create()['id'])
+        image = self.full()
+        self.db.member_create(image['id'], 'm')
+        self.db.image_update(image['id'], ImageChanges(), acquire=lease(image['id']))
+        self.check(7, self.db.image_remove, image['id'])
+
+    def test_members(self):
+        image = self.full()
+        self.check(3, self.db.member_create, image['id'], 'm')
+        self.check(1, self.db.member_list, image['id'])
+        self.check(2, self.db.member_update, image['id'], 'm', 'accepted')
+        self.check(2, self.db.member_delete, image['id'], 'm')
+
+
+class Rows(DatabaseCase):
+    """What the tables hold, for releases that share them."""
+
+    def rows(self, table):
+        with self.database.engine.reader.connect() as connection:
+            return connection.execute(sa.select(table).order_by(table.c.id)).mappings().all()
+
+    def test_rows_are_deleted_exactly_when_they_have_a_time_of_deletion(self):
+        image = self.create(properties={'a': '1', 'b': '2'}, tags=['t', 'u'], locations=[{'url': 'u'}, {'url': 'v'}])
+        self.db.member_create(image['id'], 'm')
+        self.db.member_delete(image['id'], 'm')
+        self.db.member_create(image['id'], 'm')
+        self.update(image['id'], remove_properties=['a', 'b'], remove_tags=['t'],
+                    remove_locations={image['locations'][0]['id']: 'pending_delete'})
+        self.update(image['id'], set_properties={'a': '3'}, add_tags=['t'])
+        for table in (models.image_properties, models.image_tags, models.image_locations, models.image_members):
+            for row in self.rows(table):
+                self.assertEqual(row['deleted'], row['deleted_at'] is not None, (table.name, row))
+        self.assertEqual(1, len(self.rows(models.image_members)))
+        self.assertEqual(2, len(self.rows(models.image_properties)))
+        self.assertEqual(['pending_delete', 'active'], [row['status'] for row in self.rows(models.image_locations)])
+
+    def test_removal_stamps_all_rows_alike_and_leaves_the_dead_ones(self):
+        image = self.create(properties={'a': '1', 'b': '2'}, tags=['t'], locations=[{'url': 'u'}])
+        self.db.member_create(image['id'], 'm')
+        self.update(image['id'], remove_properties=['a'])
+        with self.database.engine.writer.begin() as connection:
+            connection.execute(models.image_properties.update().where(
+                models.image_properties.c.name == 'a').values(deleted_at=moment(0)))
+        stamp = self.db.image_remove(image['id'], 'pending_delete')
+        for table in (models.images, models.image_tags, models.image_locations, models.image_members):
+            self.assertEqual([(True, stamp)], [(row['deleted'], row['deleted_at']) for row in self.rows(table)])
+        self.assertEqual([moment(0), stamp], [row['deleted_at'] for row in self.rows(models.image_properties)])
+        self.assertEqual('pending_delete', self.rows(models.image_locations)[0]['status'])
+
+    def test_double_memberships_of_other_releases(self):
+        image = self.create(visibility='shared', name='n')
+        row = {'member': 'other', 'image_id': image['id'], 'can_share': False, 'status': 'accepted',
+               'created_at': moment(0), 'updated_at': moment(0), 'deleted': False}
+        with self.database.engine.writer.begin() as connection:
+            connection.execute(models.image_members.insert(), [row, row])
+        self.assertEqual(1, len(self.db.member_list(image['id'])))
+        self.create(visibility='public', owner='x', name='o', created_at=moment(-9))
+        self.assertEqual(['n', 'o'], self.listed(OTHER, limit=2))
+        self.db.member_update(image['id'], 'other', 'rejected')
+        self.db.member_delete(image['id'], 'other')
+        self.assertEqual([], self.db.member_list(image['id']))
+        image = self.create(visibility='shared')
+        row['image_id'] = image['id']
+        with self.database.engine.writer.begin() as connection:
+            connection.execute(models.image_members.insert(), [row, row])
+        self.db.image_remove(image['id'])
+        self.assertEqual([], self.db.member_list(image['id']))
+
+
+class Recovery(DatabaseCase):
+    """Connections that break are replaced; an answer that was lost is looked up."""
+
+    def break_connections(self):
+        """Close the sockets under the idle connections."""
+        for engine in (self.database.engine.reader, self.database.engine.writer):
+            with engine.connect() as connection:
+                with contextlib.suppress(OSError):      # broken already
+                    self.break_one(connection.connection.dbapi_connection)
+
+    def test_stale_connections_do_not_show(self):
+        image = self.create(name='n')
+        self.break_connections()
+        self.assertEqual(image, self.get(image['id']))
+        self.break_connections()
+        self.update(image['id'], columns={'name': 'm'})
+        self.assertEqual(['m'], self.listed())
+
+    def test_a_commit_without_an_answer_is_neither_repeated_nor_reported_as_lost(self):
+        image = self.create(id='made before')
+        calls = (lambda: self.create(id='made', properties={'a': 'b'}),
+                 lambda: self.update(image['id'], columns={'name': 'changed'}, add_locations=[{'url': 'u'}]),
+                 lambda: self.db.member_create(image['id'], 'm'),
+                 lambda: self.db.member_delete(image['id'], 'm'),
+                 lambda: self.db.image_remove('made'))
+        for committed in (True, False):
+            self.db = self.make_database()
+            self.create(id=image['id'])
+            for call in calls:
+                with self.lost_commit(committed):
+                    call()
+            self.assertEqual(1, len(self.get(image['id'])['locations']))
+            self.assertEqual('changed', self.get(image['id'])['name'])
+            self.assertEqual(['changed'], self.listed())
+
+    @contextlib.contextmanager
+    def lost_commit(self, committed):
+        """Break the connection right after, or right before, the next COMMIT."""
+        dialect = self.database.engine.writer.dialect
+        do_commit = dialect.do_commit
+
+        def commit_and_break(connection):
+            dialect.do_commit = do_commit
+            if committed:
+                do_commit(connection)
+            self.break_one(getattr(connection, 'dbapi_connection', connection))
+            connection.cursor().execute('SELECT 1')
+            raise AssertionError('the connection was not broken')
+        dialect.do_commit = commit_and_break
+        try:
+            yield
+        finally:
+            dialect.do_commit = do_commit
+
+    def test_a_database_that_is_down_is_unavailable(self):
+        down = SQLDatabase.from_url(str(sa.make_url(self.url).set(port=1).render_as_string(hide_password=False)))
+        self.addCleanup(down.close)
+        with self.assertLogs('glance.db.sqlalchemy.engine', 'ERROR'):
+            self.assertRaises(exceptions.DatabaseUnavailable, down.image_get, ADMIN, 'x')
+            self.assertRaises(exceptions.DatabaseUnavailable, down.image_create, {'status': 'queued'})
+
+    def test_a_database_without_tables_is_unavailable(self):
+        with self.database.engine.writer.begin() as connection:
+            connection.execute(sa.schema.DropTable(models.image_leases))
+        self.addCleanup(models.image_leases.create, self.database.engine.writer, checkfirst=False)
+        with self.assertLogs('glance.db.sqlalchemy.engine', 'ERROR'):
+            self.assertRaises(exceptions.DatabaseUnavailable, self.db.lease_list, worker_prefix='x')
+
+
+names = st.sampled_from((None, 'a', 'b', 'c'))
+texts = st.sampled_from(('v', 'V', 'v ', 'w', 'é', 'e', '"', '\\', '%'))
+seconds = st.integers(0, 3).map(moment)
+callers = st.sampled_from((ADMIN, ANONYMOUS, ME, OTHER))
+images = st.fixed_dictionaries({
+    'name': names, 'size': st.sampled_from((None, 0, 5, 2 ** 40)), 'status': st.sampled_from(('active', 'queued', 'killed')),
+    'owner': st.sampled_from((None, 'me', 'other', 'ME')),
+    'visibility': st.sampled_from(('public', 'private', 'shared', 'community')), 'os_hidden': st.booleans(),
+    'created_at': seconds, 'updated_at': seconds, 'disk_format': st.sampled_from((None, 'raw')),
+    'properties': st.dictionaries(st.sampled_from(('p', 'q')), texts), 'tags': st.lists(texts, max_size=3),
+})
+members = st.dictionaries(st.sampled_from(('me', 'other')), st.sampled_from(('pending', 'accepted', 'rejected')))
+worlds = st.lists(st.tuples(images, members, st.booleans()), max_size=12)
+conditions = st.one_of(
+    st.builds(Condition, st.just('name'), st.sampled_from(('eq', 'neq')), st.sampled_from((None, 'a', 'A', 'b'))),
+    st.builds(Condition, st.just('name'), st.just('in'), st.lists(st.sampled_from('abC'), max_size=3).map(tuple)),
+    st.builds(Condition, st.just('size'), st.sampled_from(('eq', 'neq', 'gt', 'gte', 'lt', 'lte')), st.integers(-1, 6)),
+    st.builds(Condition, st.sampled_from(('created_at', 'updated_at')),
+              st.sampled_from(('eq', 'neq', 'gt', 'gte', 'lt', 'lte')), seconds),
+    st.builds(Condition, st.just('owner'), st.just('eq'), st.sampled_from((None, 'me', 'Me'))))
+sort_keys = st.sampled_from(('name', 'size', 'created_at', 'updated_at', 'id', 'disk_format', 'status'))
+sorts = st.lists(st.tuples(sort_keys, st.sampled_from(('asc', 'desc'))), max_size=3).map(tuple)
+queries = st.builds(
+    ImageQuery, conditions=st.lists(conditions, max_size=2).map(tuple),
+    properties=st.lists(st.tuples(st.sampled_from(('p', 'q', 'P')), texts), max_size=1).map(tuple),
+    tags=st.lists(texts, max_size=1).map(tuple),
+    visibility=st.sampled_from((None, 'all', 'public', 'private', 'shared', 'community')),
+    member_status=st.sampled_from(('accepted', 'pending', 'rejected', 'all')), hidden=st.sampled_from((None, True, False)),
+    deleted=st.sampled_from((None, True, False, False)), sort=sorts, limit=st.sampled_from((None, 1, 2, 5)))
+
+
+class AgainstMemory(DatabaseCase):
+    """Random queries on random images give what the plain implementation gives."""
+
+    @hypothesis.settings(max_examples=40, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
+    @hypothesis.given(worlds, st.lists(st.tuples(callers, queries), min_size=4, max_size=12))
+    def test_lists_agree(self, world, asked):
+        databases = self.make_database(), MemoryDatabase()
+        for db in databases:
+            for number, (values, shared_with, removed) in enumerate(world):
+                image_id = db.image_create({**values, 'id': 'image %02d' % number})['id']
+                for member, status in shared_with.items():
+                    db.member_create(image_id, member, status)
+                if removed:
+                    db.image_remove(image_id)
+        for caller, query in asked:
+            sql, memory = (self.all_pages(db, caller, query) for db in databases)
+            self.assertEqual(memory, sql, (caller, query))
+
+    def all_pages(self, db, caller, query):
+        pages = []
+        while len(pages) < 20:
+            page = db.image_list(caller, query)
+            for image in page:
+                if image['deleted']:            # stamped with the time of the test
+                    image.update(updated_at=None, deleted_at=None)
+            pages.append(page)
+            if not query.limit or len(page) < query.limit or any(key == 'updated_at' for key, _ in query.sort):
+                break
+            query = ImageQuery(**{name: getattr(query, name) for name in ImageQuery.__slots__} | {'marker': page[-1]['id']})
+        return pages
+
+
+MIXINS = (Statements, Rows, AgainstMemory)
