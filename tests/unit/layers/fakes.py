@@ -11,6 +11,7 @@ from oslo_config import cfg
 from glance import conf as configuration
 from glance import exceptions
 from glance.context import RequestContext
+from glance.db.memory import MemoryDatabase
 from glance.domain.properties import Validator
 from glance.environment import Environment, ExtraSchema
 from glance.policies.enforcer import Enforcer
@@ -158,25 +159,20 @@ class Stores:
     """The stores of a process, as ``glance.store.backends.Backends`` describes them."""
 
     def __init__(self, *names):
-        self._stores = {name: Store(name) for name in names or (None,)}
-        self.multi = self.multiple = bool(names)
-        self.names = self.all_names = tuple(self._stores) if names else ()
-        if not names:
-            self.all_names = (None,)
+        self._stores = {name: Store(name) for name in names} or {'memory': Store()}
+        self.multiple, self.names = bool(names), names
+        self.enabled = tuple(self._stores.values())
         self.default = next(iter(self._stores))
         self.closed = False
 
-    def get(self, name=None):
+    def get(self, name):
         try:
-            return self._stores[self.default if name is None else name]
+            return self._stores[name]
         except KeyError:
             raise exceptions.UnknownStore(name) from None
 
-    def __iter__(self):
-        return iter(self._stores.values())
-
     def for_location(self, url, metadata=None):
-        found = [store for store in self._stores.values() if url.startswith(store.url(''))]
+        found = [store for store in self.enabled if url.startswith(store.url(''))]
         if not found:
             raise exceptions.BadLocation()
         return found[0]
@@ -203,9 +199,7 @@ class Source(BytesSource):
 
 def make_environment(test, conf=None, database=None, stores=None, schema=None):
     """Return the environment of a process in memory, closed at the end of the test."""
-    if database is None:
-        from glance.db.memory import MemoryDatabase
-        database = MemoryDatabase()
+    database = database or MemoryDatabase()
     conf = conf or make_conf()
     env = Environment(
         conf=conf, database=database, stores=stores or Stores(), enforcer=Enforcer(conf),

