@@ -41,7 +41,7 @@ class Server:
         self._settings = settings
         self._load_application = load_application
         self._reload = reload or (lambda: settings)
-        self._report = report
+        self._report = lambda: _safely(report)
         self._bind_retry = bind_retry
         self._notifier = Notifier()
         self._listener: Listener | None = None
@@ -127,7 +127,9 @@ class Server:
             return settings, self._listener_for(settings), tls
         except ConfigurationError as error:
             LOG.error('The configuration was not reloaded, the former values stay: %s', error)
-            return None
+        except Exception:  # no reload may end a service that runs
+            LOG.exception('The configuration was not reloaded, the former values stay')
+        return None
 
     def _listener_for(self, settings: Settings) -> Listener:
         """The present listener, or a new one when the address has changed."""
@@ -177,16 +179,27 @@ class Server:
     def _reload_in_place(self, worker: Worker) -> None:
         self._notifier.reloading()
         parts = self._reloaded()
-        if parts is not None:
-            try:
-                application = Application(self._load_application())
-            except ConfigurationError as error:
-                LOG.error('The application was not reloaded, the former one goes on: %s', error)
-                if parts[1] is not self._listener:
-                    parts[1].close()
-            else:
-                self._settings, self._listener, self._tls = parts
-                former = worker.replace(Parts(*parts, application))
-                worker.when_unused(former, lambda: threading.Thread(target=former.close, daemon=True).start())
+        application = self._reloaded_application() if parts else None
+        if application:
+            self._settings, self._listener, self._tls = parts
+            former = worker.replace(Parts(*parts, application))
+            worker.when_unused(former, lambda: threading.Thread(target=former.close, daemon=True).start())
+        elif parts and parts[1] is not self._listener:
+            parts[1].close()
         self._notifier.ready('serving in one process')
 
+    def _reloaded_application(self) -> Application | None:
+        try:
+            return Application(self._load_application())
+        except ConfigurationError as error:
+            LOG.error('The application was not reloaded, the former one goes on: %s', error)
+        except Exception:
+            LOG.exception('The application was not reloaded, the former one goes on')
+        return None
+
+
+def _safely(report: Callable[[], None]) -> None:
+    try:
+        report()
+    except Exception:
+        LOG.exception('The diagnostic report could not be written')

@@ -29,7 +29,7 @@ class ThreadPool:
 
     def __init__(self, run: Callable[[Any], None], limit: int, call_later: Callable[[float, Callable], Any]):
         self._run = run
-        self._limit = limit
+        self.limit = limit
         self._call_later = call_later
         self._jobs: collections.deque = collections.deque()
         self._lock = threading.Lock()
@@ -65,7 +65,7 @@ class ThreadPool:
         if time.monotonic() - self._taken > PATIENCE:
             for _ in range(len(self._jobs)):
                 self._add_thread()
-        if self._jobs and (self._sleepers or self._threads < self._limit):
+        if self._jobs and (self._sleepers or self._threads < self.limit):
             self._watch()
 
     def _add_thread(self) -> None:
@@ -73,7 +73,7 @@ class ThreadPool:
             if self._sleepers:
                 self._sleepers.pop().release()
                 return
-            if self._threads >= self._limit:
+            if self._threads >= self.limit:
                 return
             self._threads += 1
         try:

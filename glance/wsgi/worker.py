@@ -101,6 +101,7 @@ class Worker:
     def _use(self, parts: Parts) -> None:
         settings = parts.settings
         self.parts = parts
+        self._pool.limit = settings.max_connections
         self._environs = EnvironBuilder(parts.listener.address, self._multiprocess, settings.secure_proxy_ssl_header,
                                         settings.trusted_proxies)
         self._slots = semaphore.Semaphore(settings.max_connections)
@@ -249,19 +250,24 @@ class Worker:
         while self._returned:
             self._returned.popleft().connection.greenlet.switch()
         for number in numbers:
-            action = self._signals.get(number)
-            if action is not None:
-                action()
+            if number in self._signals:
+                self._act(self._signals[number])
+
+    def _act(self, action: Callable[[], None]) -> None:
+        try:
+            action()
+        except Exception:  # the hub would stop listening to the bell
+            LOG.exception('A signal could not be obeyed')
 
     def _sweep(self) -> None:
         """Wake up whoever has waited for a client for too long."""
+        self._hub.schedule_call_global(_SWEEP_SECONDS, self._sweep)
         now = time.monotonic()
         for connection in [each for each in self._connections if each.deadline <= now]:
             connection.deadline = FOREVER
             connection.greenlet.throw(Stalled())
         if now >= self._stop_at:
             self.stop()
-        self._hub.schedule_call_global(_SWEEP_SECONDS, self._sweep)
 
     def _watch_lifeline(self, lifeline: socket.socket) -> None:
         def lost(_fd: int) -> None:
