@@ -118,8 +118,12 @@ class Store(Protocol):
     def delete(self, location: Location) -> None:
         """Remove the object. Raises ObjectNotFound, ObjectInUse, StoreForbidden, BadLocation, StoreUnavailable."""
 
-    def discard(self, image_id: str, attempt: str | None = None) -> int:
-        """Remove what a dead writer left of this image (never a committed object); return the bytes freed."""
+    def discard(self, image_id: str, attempt: str | None = None, committed: bool = False) -> int:
+        """Remove what a dead writer left of this image; return the bytes freed.
+
+        ``attempt`` narrows it to one try. An object that was committed stays, unless ``committed`` says that no record
+        refers to it: the caller holds the lease of the image and knows.
+        """
 
     def sweep(self, older_than: float = 3600.0) -> list[str]:
         """Remove what dead writers left of any image and did not touch for ``older_than`` seconds.

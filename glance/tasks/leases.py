@@ -60,6 +60,12 @@ def _read(path: str) -> str:
         return ''
 
 
+def new_lease(image_id: str, worker: str | None = None) -> Lease:
+    """Make a lease on an image for a worker (default: this process) that begins now."""
+    expires_at = utcnow() + datetime.timedelta(seconds=DURATION)
+    return Lease(image_id, str(uuid.uuid4()), worker or worker_name(), expires_at)
+
+
 class LeaseKeeper:
     """The leases of this process and the thread that prolongs them."""
 
@@ -74,7 +80,7 @@ class LeaseKeeper:
     @contextlib.contextmanager
     def hold(self, image_id: str) -> Iterator[Lease]:
         """Make a lease on the image and prolong it until the block ends; the caller writes and drops it."""
-        lease = Lease(image_id, str(uuid.uuid4()), self._worker, utcnow() + datetime.timedelta(seconds=DURATION))
+        lease = new_lease(image_id, self._worker)
         with self._lock:
             self._held.add(lease.attempt)
             if self._thread is None:

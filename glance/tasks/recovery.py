@@ -5,12 +5,15 @@ import threading
 from glance import exceptions
 from glance.db.interface import Database, ImageChanges, Lease
 from glance.store.backends import Backends
+from glance.store.base import Store
 from glance.tasks import leases
 
 LOG = logging.getLogger(__name__)
 
 # Seconds between two looks for work whose worker died.
 INTERVAL = 60
+# Rounds between two searches of the stores, which read whole directories.
+_SWEEP_EVERY = 60
 
 _FORGET_DATA = dict.fromkeys(('size', 'virtual_size', 'checksum', 'os_hash_algo', 'os_hash_value'))
 
@@ -29,23 +32,42 @@ def recover(database: Database, stores: Backends) -> int:
 
 
 def _undo(database: Database, stores: Backends, lease: Lease) -> bool:
-    for store in stores.enabled:
-        try:
-            freed = store.discard(lease.image_id, lease.attempt)
-        except exceptions.StoreError as error:
-            LOG.warning('Partial data of image %s could not be removed from store %s: %s', lease.image_id, store.name,
-                        error)
-        else:
-            if freed:
-                LOG.info('Removed %d bytes of an interrupted upload of image %s.', freed, lease.image_id)
+    """Take the lease over, so that nobody else works on the image; remove its bytes; then let it go."""
+    mine = leases.new_lease(lease.image_id)
     changes = ImageChanges(columns={'status': 'queued', **_FORGET_DATA})
     try:
-        database.image_update(lease.image_id, changes, from_status='saving', release=lease.attempt)
+        database.image_update(lease.image_id, ImageChanges(), 'saving', acquire=mine, release=lease.attempt)
+        for store in stores.enabled:
+            _discard(store, lease)
+        database.image_update(lease.image_id, changes, 'saving', release=mine.attempt)
     except (exceptions.NotFound, exceptions.Conflict):
-        # Deleted meanwhile, finished after all, or undone by another process.
+        # Deleted meanwhile, finished after all, or taken over by another process.
         return False
     LOG.warning('The upload of image %s was interrupted; the image is queued again.', lease.image_id)
     return True
+
+
+def _discard(store: Store, lease: Lease) -> None:
+    try:
+        # The image has no location: an object that was committed was never recorded.
+        freed = store.discard(lease.image_id, lease.attempt, committed=True)
+    except exceptions.StoreError as error:
+        LOG.warning('Data of the interrupted upload of image %s stays in store %s: %s', lease.image_id, store.name, error)
+    else:
+        if freed:
+            LOG.info('Removed %d bytes of an interrupted upload of image %s.', freed, lease.image_id)
+
+
+def sweep(stores: Backends) -> None:
+    """Remove partial data of writers that died without a lease, or whose image was deleted meanwhile."""
+    for store in (*stores.enabled, stores.staging):
+        try:
+            removed = store.sweep()
+        except exceptions.StoreError as error:
+            LOG.warning('Store %s could not be searched for partial data: %s', store.name, error)
+        else:
+            if removed:
+                LOG.info('Removed %d pieces of partial data from store %s.', len(removed), store.name)
 
 
 class Janitor:
@@ -65,12 +87,16 @@ class Janitor:
         self._closed.set()
 
     def _run(self) -> None:
+        rounds = 0
         while True:
             try:
                 recover(self._database, self._stores)
+                if rounds % _SWEEP_EVERY == 0:
+                    sweep(self._stores)
             except exceptions.GlanceError as error:
                 LOG.warning('Interrupted uploads cannot be looked for at the moment: %s', error)
             except Exception:
                 LOG.exception('Looking for interrupted uploads failed.')
+            rounds += 1
             if self._closed.wait(INTERVAL):
                 return

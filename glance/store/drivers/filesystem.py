@@ -122,10 +122,20 @@ class FileStore:
             LOG.error('%s: removing an image failed: %s', self.title, error)
             raise exceptions.StoreForbidden() from error
 
-    def discard(self, image_id: str, attempt: str | None = None) -> int:
+    def discard(self, image_id: str, attempt: str | None = None, committed: bool = False) -> int:
         freed = [remove_dead(path) for path, image, of in self._parts()
                  if image == image_id and attempt in (None, of)]
-        return sum(size for size in freed if size is not None)
+        return sum(size for size in freed if size is not None) + (self._remove_object(image_id) if committed else 0)
+
+    def _remove_object(self, image_id: str) -> int:
+        freed = 0
+        for directory in self._directories:
+            location = self.location(directory, image_id)
+            with contextlib.suppress(exceptions.ObjectNotFound):
+                size = self.size(location)
+                self.delete(location)
+                freed += size
+        return freed
 
     def sweep(self, older_than: float = 3600.0) -> list[str]:
         # Locks tell of writers on other hosts only if a shared file system passes them on; hence the age.
