@@ -17,6 +17,7 @@ import http.client
 import json
 import os
 import pathlib
+import shlex
 import shutil
 import signal
 import socket
@@ -62,7 +63,7 @@ NEXT_STEPS = """
 Glance serves {url} without authentication, for this machine only. In another terminal:
 
   Get the client (once):
-    python3 -m venv {client} && {client}/bin/pip install python-openstackclient
+    {python} -m venv {client} && {client}/bin/pip install python-openstackclient
     export PATH={client}/bin:$PATH
 
   List the images, show one, read one back:
@@ -278,7 +279,8 @@ def serve(environment: pathlib.Path, data: pathlib.Path, port: int) -> None:
             store_sample(service)
         verify_sample(service)
         print(NEXT_STEPS.format(url=f'http://127.0.0.1:{port}', name=SAMPLE_NAME, data=data,
-                                client=data / 'client'), flush=True)
+                                python=shlex.quote(sys.executable), client=shlex.quote(str(data / 'client'))),
+              flush=True)
         try:
             code = service.process.wait()
         except KeyboardInterrupt:
@@ -301,7 +303,8 @@ def main() -> int:
                         help='folder for everything (default: $GLANCE_QUICKSTART_DATA, or quickstart-data '
                              'beside these tools)')
     options = parser.parse_args()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for sig in (signal.SIGINT, signal.SIGTERM):  # SIGINT too: a shell lets its background jobs ignore it
+        signal.signal(sig, signal.default_int_handler)
     data = pathlib.Path(options.data).resolve()
     try:
         data.mkdir(parents=True, exist_ok=True)
