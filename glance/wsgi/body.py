@@ -21,8 +21,8 @@ _PIECE = 64 << 10
 class Body:
     """What both kinds of streamed body have in common; a subclass says where its end is.
 
-    ``read``, ``readinto``, ``readline`` and iteration behave as those of a binary file, except that ``readinto`` returns
-    as soon as it has something. They raise ClientDisconnected when the client goes away or stalls past the timeout of
+    ``read``, ``readinto``, ``readline`` and iteration behave as those of a binary file, except that ``readinto``
+    returns as soon as it has something. They raise ClientDisconnected when the client goes away or stalls past the timeout of
     its connection, and Invalid when chunks are malformed.
     """
 
@@ -36,7 +36,7 @@ class Body:
         self.finished = False
 
     def readinto(self, buffer) -> int:
-        """Fill a part of ``buffer`` (any writable buffer); return the number of bytes, 0 only at the end of the body."""
+        """Fill a part of ``buffer`` (any writable buffer); return the number of bytes, 0 only at the end."""
         view = memoryview(buffer).cast('B')
         if not view:
             return 0
@@ -163,7 +163,7 @@ class LengthBody(Body):
 
 
 class ChunkedBody(Body):
-    """A chunked body (RFC 9112 7.1); extensions and trailers are dropped, what follows it stays for the next request."""
+    """A chunked body (RFC 9112 7.1); extensions and trailers are dropped, what follows stays for the next request."""
 
     def __init__(self, connection: Connection, expects_continue: bool):
         super().__init__(connection, expects_continue)

@@ -48,7 +48,7 @@ class Failures:
 
 
 class Child:
-    """A forked worker. ``channel`` is the parent's end: the worker writes to it when it serves, and ends when it closes."""
+    """A forked worker. It writes to ``channel``, the parent's end of it, when it serves, and ends when that closes."""
 
     def __init__(self, pid: int, channel: socket.socket):
         self.pid = pid

@@ -1,7 +1,7 @@
 """A server with a small application: ``python -m tests.functional.test_server.program SETTINGS``.
 
-SETTINGS is a JSON file: fields of Settings, and ``greeting`` (what ``/`` answers), ``broken`` (the application cannot be
-loaded), ``crash`` (the worker ends while it starts), ``bind_retry``.
+SETTINGS is a JSON file: fields of Settings, and ``greeting`` (what ``/`` answers), ``broken`` (the application cannot
+be loaded), ``crash`` (the worker ends while it starts), ``bind_retry``.
 """
 
 import hashlib

@@ -29,7 +29,8 @@ class UploadTest(SharedServerTestCase):
         self.assertEqual((200, content), reply[:2])
 
     def test_continue_is_sent_when_the_body_is_read(self):
-        for framing, body in ((b'Content-Length: 3', b'abc'), (b'Transfer-Encoding: chunked', b'3\r\nabc\r\n0\r\n\r\n')):
+        for framing, body in ((b'Content-Length: 3', b'abc'),
+                              (b'Transfer-Encoding: chunked', b'3\r\nabc\r\n0\r\n\r\n')):
             with self.server.connect() as sock:
                 sock.sendall(b'PUT /echo HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n%s\r\n\r\n' % framing)
                 self.assertEqual(b'HTTP/1.1 100 Continue\r\n\r\n', sock.recv(100))
@@ -60,8 +61,8 @@ class UploadTest(SharedServerTestCase):
 
     def test_nothing_is_read_behind_malformed_chunks(self):
         note = self.server.folder / 'malformed-too'
-        reply = self.server.talk(b'PUT /consume?note=%s HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n'
-                                 b'GET /pid HTTP/1.1\r\nHost: a\r\n\r\n' % str(note).encode())
+        reply = self.server.talk(b'PUT /consume?note=%s HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n'
+                                 b'xyz\r\nGET /pid HTTP/1.1\r\nHost: a\r\n\r\n' % str(note).encode())
         self.assertEqual(1, reply.count(b'HTTP/1.1 '))
 
 

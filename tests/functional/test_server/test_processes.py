@@ -303,7 +303,8 @@ class SlowClientsTest(ServerTestCase):
             for number in range(600):
                 sock = stack.enter_context(server.connect())
                 sock.sendall(b'GET / HTTP/1.1\r\nHo' if number < 500 else
-                             b'PUT /echo HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n' % (100 if number < 550 else 10**6))
+                             b'PUT /echo HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n'
+                             % (100 if number < 550 else 10**6))
             worker = server.children()[0]
             for _ in range(50):
                 self.assertEqual(200, server.get()[0])

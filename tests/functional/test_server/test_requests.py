@@ -52,7 +52,8 @@ class RequestTest(SharedServerTestCase):
             self.assertEqual(port, client.sock.getsockname())
 
     def test_close_when_asked(self):
-        reply = self.server.talk(b'GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n')
+        reply = self.server.talk(b'GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n'
+                                 b'GET / HTTP/1.1\r\nHost: a\r\n\r\n')
         self.assertEqual(1, reply.count(b'HTTP/1.1 200'))
         self.assertIn(b'\r\nConnection: close\r\n', reply)
 
@@ -65,7 +66,8 @@ class RequestTest(SharedServerTestCase):
 
     def test_pipelining(self):
         reply = self.server.talk(b'POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\none'
-                                 b'POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\ntwo\r\n0\r\n\r\n'
+                                 b'POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n'
+                                 b'3\r\ntwo\r\n0\r\n\r\n'
                                  b'\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n')
         self.assertEqual([b'one', b'two', b'hello'], re.findall(rb'\r\n\r\n(one|two|hello)', reply))
 
@@ -76,7 +78,8 @@ class RequestTest(SharedServerTestCase):
             self.assertEqual(1, reply.count(b'\r\n\r\n'))
 
     def test_statuses_without_a_body(self):
-        reply = self.server.talk(b'GET /no-content HTTP/1.1\r\nHost: a\r\n\r\nGET /not-modified HTTP/1.1\r\nHost: a\r\n\r\n')
+        reply = self.server.talk(b'GET /no-content HTTP/1.1\r\nHost: a\r\n\r\n'
+                                 b'GET /not-modified HTTP/1.1\r\nHost: a\r\n\r\n')
         self.assertEqual(2, reply.count(b'\r\n\r\n'))
         self.assertNotIn(b'Content-Length', reply)
         self.assertNotIn(b'ignored', reply)
@@ -138,8 +141,8 @@ class RefusalTest(SharedServerTestCase):
 
     @settings(max_examples=150, deadline=None)
     @given(st.one_of(st.binary(max_size=100), st.lists(st.sampled_from([
-        b'GET / HTTP/1.1\r\n', b'POST /echo HTTP/1.1\r\n', b'Host: a\r\n', b'Content-Length: 3\r\n', b'\r\n', b'abc', b'0\r\n',
-        b'Transfer-Encoding: chunked\r\n', b'3\r\nabc\r\n', b'\n', b'\0', b': ', b' ', b'Expect: 100-continue\r\n',
+        b'GET / HTTP/1.1\r\n', b'POST /echo HTTP/1.1\r\n', b'Host: a\r\n', b'Content-Length: 3\r\n', b'\r\n', b'abc',
+        b'0\r\n', b'Transfer-Encoding: chunked\r\n', b'3\r\nabc\r\n', b'\n', b'\0', b': ', b' ', b'Expect: 100-continue\r\n',
         b'Connection: close\r\n', b'ffffffff\r\n']), max_size=12).map(b''.join)))
     def test_whatever_comes_is_answered_or_closed(self, data):
         reply = self.server.talk(data)

@@ -62,7 +62,8 @@ class NotifierTest(unittest.TestCase):
         self.assertIsNone(notifier.watchdog_interval)
 
     def test_watchdog_of_another_process(self):
-        self.assertIsNone(Notifier({'NOTIFY_SOCKET': '/x', 'WATCHDOG_USEC': '1', 'WATCHDOG_PID': '1'}).watchdog_interval)
+        environment = {'NOTIFY_SOCKET': '/x', 'WATCHDOG_USEC': '1', 'WATCHDOG_PID': '1'}
+        self.assertIsNone(Notifier(environment).watchdog_interval)
 
 
 class ListenerTest(unittest.TestCase):
