@@ -22,8 +22,8 @@ class Body:
     """What both kinds of streamed body have in common; a subclass says where its end is.
 
     ``read``, ``readinto``, ``readline`` and iteration behave as those of a binary file, except that ``readinto``
-    returns as soon as it has something. They raise ClientDisconnected when the client goes away or stalls past the timeout of
-    its connection, and Invalid when chunks are malformed.
+    returns as soon as it has something. They raise ClientDisconnected when the client goes away or stalls past the
+    timeout of its connection, and Invalid when chunks are malformed.
     """
 
     def __init__(self, connection: Connection, expects_continue: bool):

@@ -142,7 +142,8 @@ class RefusalTest(SharedServerTestCase):
     @settings(max_examples=150, deadline=None)
     @given(st.one_of(st.binary(max_size=100), st.lists(st.sampled_from([
         b'GET / HTTP/1.1\r\n', b'POST /echo HTTP/1.1\r\n', b'Host: a\r\n', b'Content-Length: 3\r\n', b'\r\n', b'abc',
-        b'0\r\n', b'Transfer-Encoding: chunked\r\n', b'3\r\nabc\r\n', b'\n', b'\0', b': ', b' ', b'Expect: 100-continue\r\n',
+        b'0\r\n', b'Transfer-Encoding: chunked\r\n', b'3\r\nabc\r\n', b'\n', b'\0', b': ', b' ',
+        b'Expect: 100-continue\r\n',
         b'Connection: close\r\n', b'ffffffff\r\n']), max_size=12).map(b''.join)))
     def test_whatever_comes_is_answered_or_closed(self, data):
         reply = self.server.talk(data)

@@ -78,7 +78,8 @@ class RefusedHeads(unittest.TestCase):
     @settings(max_examples=300)
     @given(st.lists(st.sampled_from([
         b'GET ', b'/', b' HTTP/1.1', b'\r\n', b'\n', b'\r', b'Host: a', b'Content-Length: 3',
-        b'Transfer-Encoding: chunked', b' ', b':', b'\0', b'_', b'http://', b'%00', b'\xff', b'Expect: 100-continue']), max_size=12))
+        b'Transfer-Encoding: chunked',
+        b' ', b':', b'\0', b'_', b'http://', b'%00', b'\xff', b'Expect: 100-continue']), max_size=12))
     def test_pieces_of_requests_never_give_two_framings(self, pieces):
         try:
             parsed = head.parse(b''.join(pieces))
