@@ -18,6 +18,7 @@ Work = Callable[[sa.Connection], Result]
 
 MAX_DEADLOCKS = 20
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2        # seconds between tries after a deadlock
+DRIVERS = {'mysql': 'pymysql', 'postgresql': 'psycopg2'}     # for URLs that name none
 FOUR_BYTES = sa.text("SELECT character_set_name FROM information_schema.columns"
                      " WHERE table_schema = DATABASE() AND table_name = 'images' AND column_name = 'name'")
 
@@ -134,9 +135,11 @@ class Engine:
 
     def _engine(self, **arguments: Any) -> sa.Engine:
         debug = self._options['connection_debug']
+        arguments = self.dialect.engine_arguments(self._options) | arguments
+        for name in arguments['connect_args'].keys() & self._url.query.keys():
+            del arguments['connect_args'][name]             # the operator wrote another value into the URL
         engine = sa.create_engine(self._url, pool_reset_on_return=None, hide_parameters=True,
-                                  echo='debug' if debug >= 100 else debug >= 50,
-                                  **self.dialect.engine_arguments(self._options) | arguments)
+                                  echo='debug' if debug >= 100 else debug >= 50, **arguments)
         exc_filters.register_engine(engine)
         statements = self.dialect.session(self._options)
 
@@ -157,6 +160,7 @@ class Engine:
 
 
 def _checked_url(text: str, parameters: str) -> sa.URL:
+    """Return the URL with the driver that it means. Raises ConfigurationError, which never shows a password."""
     try:
         url = sa.make_url(text)
         if parameters:
@@ -164,15 +168,20 @@ def _checked_url(text: str, parameters: str) -> sa.URL:
     except (sa.exc.ArgumentError, ValueError):
         raise exceptions.ConfigurationError('[database] connection is not a database URL; an example is '
                                             'mysql+pymysql://user:password@host/glance')
-    name = url.get_backend_name()
-    if name not in dialects.DIALECTS:
+    family, _, driver = url.drivername.partition('+')
+    if family not in dialects.DIALECTS:
         raise exceptions.ConfigurationError('[database] connection names the engine %r; known ones are sqlite, mysql and '
-                                            'postgresql' % name)
-    if name == 'sqlite' and url.database in (None, '', ':memory:'):
+                                            'postgresql' % family)
+    if family == 'sqlite' and url.database in (None, '', ':memory:'):
         raise exceptions.ConfigurationError('[database] connection must name a file: sqlite:////path/to/glance.sqlite')
-    if name == 'mariadb':           # one name for the family; the driver says the rest
-        url = url.set(drivername=url.drivername.replace('mariadb', 'mysql', 1))
-    return url.difference_update_query(['charset']) if name in ('mysql', 'mariadb') else url
+    name = 'mysql' if family == 'mariadb' else family
+    url = url.set(drivername='+'.join(filter(None, (name, driver or DRIVERS.get(name)))))
+    try:
+        url.get_dialect().import_dbapi()
+    except (ImportError, sa.exc.NoSuchModuleError):
+        raise exceptions.ConfigurationError('[database] connection needs the driver %r, which is not installed'
+                                            % url.get_driver_name())
+    return url.difference_update_query(['charset'])
 
 
 def _is_transient(error: Exception) -> bool:
@@ -184,5 +193,5 @@ def _translated(error: Exception) -> exceptions.GlanceError:
     cause = getattr(error, 'inner_exception', None) or error.__cause__ or error
     if isinstance(error, db_errors.DBDataError) or isinstance(cause, sa.exc.DataError):
         return exceptions.Invalid('A value is too long or of a kind that the database cannot store.')
-    LOG.error('The database failed: %s', str(cause).strip())
+    LOG.error('The database failed: %s', ' '.join(str(cause).split('(Background on this error', 1)[0].split()))
     return exceptions.DatabaseUnavailable()

@@ -1,4 +1,5 @@
 """Operations on images."""
+import dataclasses
 import datetime
 import json
 import uuid
@@ -109,6 +110,7 @@ class ImageOperations(Operations):
         validation.check_changes(changes, from_status, self._limits)
         if not validation.is_id(image_id):
             raise exceptions.ImageNotFound(str(image_id))
+        changes = dataclasses.replace(changes, remove_properties=tuple(changes.remove_properties))     # read again by retries
         now = self._dialect.now()
         row = {**changes.columns, 'updated_at': now}
 
