@@ -98,16 +98,13 @@ class Validator:
         if not isinstance(value, attribute.type) or (attribute.type is int and isinstance(value, bool)):
             raise exceptions.Invalid('%s is not a valid value of %r, which must be %s%s.' % (
                 _quote(value), name, _type_name(attribute.type), ' or null' if attribute.nullable else ''))
-        if attribute.type is int:
-            return _bounded(name, value)
-        if attribute.type is list:
+        if isinstance(value, str):
+            return self._text(attribute, value)
+        if isinstance(value, list):
             return _tags(value, attribute.max_length)
-        if attribute.type is str:
-            self._text(attribute, value)
-        # An empty owner means that nobody owns the image.
-        return None if name == 'owner' and value == '' else value
+        return value if isinstance(value, bool) else _bounded(name, value)
 
-    def _text(self, attribute: Attribute, value: str) -> None:
+    def _text(self, attribute: Attribute, value: str) -> str | None:
         name = attribute.name
         allowed = self._formats.get(name, attribute.values)
         if allowed is not None and value not in allowed:
@@ -117,6 +114,8 @@ class Validator:
             raise exceptions.Invalid('%s is not a valid value of %r, which must be a UUID such as '
                                      'b2173dd3-7ad6-4362-baa6-a68bce3565cb.' % (_quote(value), name))
         check_length('Attribute %r' % name, value, attribute.max_length)
+        # An empty owner means that nobody owns the image.
+        return None if name == 'owner' and not value else value
 
     def _property(self, name: str, value: Any) -> Any:
         check_length('The name of a property', name, MAX_NAME)
@@ -140,7 +139,7 @@ def check_length(what: str, value: str, limit: int | None) -> None:
         raise exceptions.Invalid('%s is longer than %d characters.' % (what, limit))
 
 
-def _bounded(name: str, value: int) -> int:
+def _bounded(name: str, value: Any) -> int:
     if not 0 <= value <= MAX_INTEGER:
         raise exceptions.Invalid('%s is not a valid value of %r, which must be between 0 and %d.'
                                  % (_quote(value), name, MAX_INTEGER))
