@@ -185,7 +185,8 @@ class Database(Protocol):
         With ``from_status`` the row is written only while it has this status, else StatusConflict. ``acquire`` records
         a lease on the image in the same transaction (replacing one that is left over); ``release`` is the attempt whose
         lease must still be held, and drops it. Raises ImageNotFound when the image is absent or deleted, Conflict when
-        the lease is lost, Invalid for a value that no column can hold.
+        the lease is lost, LocationNotFound when one to update is gone, Duplicate for properties whose names the engine
+        cannot tell apart, Invalid for a value that no column can hold.
         """
 
     def image_remove(self, image_id: str, status: str = 'deleted', from_status: str | None = None,
@@ -217,4 +218,7 @@ class Database(Protocol):
         """Prolong the leases of these attempts; one that is gone stays gone."""
 
     def lease_list(self, expired_at: datetime.datetime | None = None, worker_prefix: str | None = None) -> list[Lease]:
-        """Return leases that had expired at that time, and those of workers whose name starts with the prefix."""
+        """Return leases that had expired at that time, and those of workers whose name starts with the prefix.
+
+        Without either there are none.
+        """

@@ -139,6 +139,9 @@ class Rows(DatabaseCase):
         for table in (models.image_properties, models.image_tags, models.image_locations, models.image_members):
             for row in self.rows(table):
                 self.assertEqual(row['deleted'], row['deleted_at'] is not None, (table.name, row))
+        self.update(image['id'], add_tags=['u', 't'])
+        self.assertEqual([('t', True), ('u', False), ('t', False)],
+                         [(row['value'], row['deleted']) for row in self.rows(models.image_tags)])
         self.assertEqual(1, len(self.rows(models.image_members)))
         self.assertEqual(2, len(self.rows(models.image_properties)))
         self.assertEqual(['pending_delete', 'active'], [row['status'] for row in self.rows(models.image_locations)])
@@ -163,7 +166,8 @@ class Rows(DatabaseCase):
         with self.database.engine.writer.begin() as connection:
             connection.execute(models.image_members.insert(), [row, row])
         self.assertEqual(1, len(self.db.member_list(image['id'])))
-        self.create(visibility='public', owner='x', name='o', created_at=moment(-9))
+        older = self.create(visibility='shared', name='o', created_at=moment(-9))
+        self.db.member_create(older['id'], 'other', 'accepted')
         self.assertEqual(['n', 'o'], self.listed(OTHER, limit=2))
         self.db.member_update(image['id'], 'other', 'rejected')
         self.db.member_delete(image['id'], 'other')
@@ -174,6 +178,22 @@ class Rows(DatabaseCase):
             connection.execute(models.image_members.insert(), [row, row])
         self.db.image_remove(image['id'])
         self.assertEqual([], self.db.member_list(image['id']))
+
+
+class Vanishing(DatabaseCase):
+    def test_a_page_stays_full_when_an_image_vanishes_while_it_is_read(self):
+        images = [self.create(name=str(i), created_at=moment(-i)) for i in range(5)]
+        changes = [lambda: self.db.image_remove(images[1]['id']),
+                   lambda: self.update(images[2]['id'], columns={'owner': 'other', 'visibility': 'private'})]
+
+        def change(connection, cursor, statement, parameters, context, many):
+            if 'image_properties' in statement and changes:
+                changes.pop(0)()
+        reader = self.database.engine.reader
+        sa.event.listen(reader, 'before_cursor_execute', change)
+        self.addCleanup(sa.event.remove, reader, 'before_cursor_execute', change)
+        self.assertEqual(['0', '3', '4'], self.listed(ME, limit=3))
+        self.assertEqual([], changes)
 
 
 class Recovery(DatabaseCase):
@@ -308,4 +328,4 @@ class AgainstMemory(DatabaseCase):
         return pages
 
 
-MIXINS = (Statements, Rows, AgainstMemory)
+MIXINS = (Statements, Rows, Vanishing, AgainstMemory)

@@ -14,10 +14,11 @@ class SQLiteCase(sql.SQLCase):
 
 
 def write(url, image_id, number):
-    """In a child process: change one image many times."""
+    """In a child process: change one image many times, with transactions that begin by writing and by reading."""
     db = SQLDatabase.from_url(url)
     for i in range(40):
         db.image_update(image_id, ImageChanges(set_properties={'p%d.%d' % (number, i): 'x'}))
+        db.member_create(image_id, '%d.%d' % (number, i))
     db.close()
 
 
@@ -33,6 +34,7 @@ class Processes(DatabaseCase, SQLiteCase):
             child.join(60)
             self.assertEqual(0, child.exitcode)
         self.assertEqual(160, len(self.get(image_id)['properties']))
+        self.assertEqual(160, len(self.db.member_list(image_id)))
 
     def test_settings_of_connections(self):
         for engine in (self.database.engine.reader, self.database.engine.writer):

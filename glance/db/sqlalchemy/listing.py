@@ -69,8 +69,8 @@ class Pages:
         return self._statement(shape), parameters
 
     def _build(self, shape: Shape) -> sa.Select:
-        halves = itertools.product(shape.scopes, _both(shape.deleted), _both(shape.hidden))
-        branches = [self._branch(shape, *half) for half in halves]
+        parts = itertools.product(shape.scopes, _both(shape.deleted), _both(shape.hidden), _stretches(shape))
+        branches = [self._branch(shape, *part) for part in parts]
         if len(branches) == 1:
             return branches[0]
         union = sa.union if len(shape.scopes) > 1 else sa.union_all
@@ -79,7 +79,8 @@ class Pages:
             self._dialect.order(union.c[key], direction) for key, direction in shape.sort))
         return page.limit(_limit()) if shape.limited else page
 
-    def _branch(self, shape: Shape, scope: Scope, deleted: bool, hidden: bool) -> sa.Select:
+    def _branch(self, shape: Shape, scope: Scope, deleted: bool, hidden: bool,
+                stretch: sa.ColumnElement[bool] | None) -> sa.Select:
         """Select the ids and sort keys of one scope: ordered, limited, and ready for an index."""
         branch = sa.select(*(images.c[key] for key in dict.fromkeys(('id', *(key for key, _ in shape.sort)))))
         branch = branch.where(*self._in_scope(shape, scope), images.c.deleted == _literal(deleted),
@@ -89,8 +90,8 @@ class Pages:
         if not deleted and shape.deleted is False:
             branch = branch.where(images.c.status != 'killed')
         branch = branch.where(*self._filters(shape))
-        if shape.marker is not None:
-            branch = branch.where(_after(shape.sort, shape.marker))
+        if stretch is not None:
+            branch = branch.where(stretch)
             index = _index(shape, scope)
             if index is not None:
                 branch = self._dialect.seek(branch, images, index)
@@ -170,20 +171,40 @@ def _index(shape: Shape, scope: Scope) -> str | None:
     return indexes.get(shape.sort[0][0])
 
 
+def _stretches(shape: Shape) -> tuple[sa.ColumnElement[bool] | None, ...]:
+    """Return the conditions of stretches of the order that lie after the marker, each of them one range of an index."""
+    if shape.marker is None:
+        return None,
+    (key, direction), is_null = shape.sort[0], shape.marker[0]
+    if direction == 'desc' and images.c[key].nullable and not is_null:
+        return _below(shape.sort, shape.marker), images.c[key].is_(None)
+    return _after(shape.sort, shape.marker),
+
+
 def _after(sort: Sort, marker: tuple[bool, ...]) -> sa.ColumnElement[bool]:
     """Tell the rows after the marker; null is the smallest value of every key."""
+    if not sort:
+        return sa.false()
     (key, direction), is_null = sort[0], marker[0]
     column = images.c[key]
-    value = sa.bindparam('marker_' + key, type_=column.type)
-    rest = _after(sort[1:], marker[1:]) if len(sort) > 1 else sa.false()
+    rest = _after(sort[1:], marker[1:])
     if is_null:
         return sa.or_(column.is_not(None), rest) if direction == 'asc' else sa.and_(column.is_(None), rest)
     if direction == 'asc':
-        return sa.and_(column >= value, sa.or_(column > value, rest)) if len(sort) > 1 else column > value
-    below = sa.and_(column <= value, sa.or_(column < value, rest)) if len(sort) > 1 else column < value
-    if not column.nullable:
-        return below
-    return sa.and_(sa.or_(column <= value, column.is_(None)), sa.or_(column < value, column.is_(None), rest))
+        value = _marker_value(key)
+        return sa.and_(column >= value, sa.or_(column > value, rest))
+    below = _below(sort, marker)
+    return sa.or_(below, column.is_(None)) if column.nullable else below
+
+
+def _below(sort: Sort, marker: tuple[bool, ...]) -> sa.ColumnElement[bool]:
+    """Tell the rows that follow the marker in a descending order and have a value."""
+    column, value = images.c[sort[0][0]], _marker_value(sort[0][0])
+    return sa.and_(column <= value, sa.or_(column < value, _after(sort[1:], marker[1:])))
+
+
+def _marker_value(key: str) -> sa.BindParameter:
+    return sa.bindparam('marker_' + key, type_=images.c[key].type)
 
 
 def _both(wanted: bool | None) -> tuple[bool, ...]:
