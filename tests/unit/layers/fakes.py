@@ -94,10 +94,11 @@ class Store:
             raise exceptions.ObjectNotFound()
         return self.objects[location.url]
 
-    def discard(self, image_id, attempt=None):
+    def discard(self, image_id, attempt=None, committed=False):
         self._check('discard')
         found = [key for key in self.partial if key[0] == image_id and attempt in (None, key[1])]
-        return sum(len(self.partial.pop(key)) for key in found)
+        freed = sum(len(self.partial.pop(key)) for key in found)
+        return freed + (len(self.objects.pop(self.url(image_id), b'')) if committed else 0)
 
     def sweep(self, older_than=3600.0):
         return []
@@ -163,7 +164,7 @@ class Stores:
         self.multiple, self.names = bool(names), names
         self.enabled = tuple(self._stores.values())
         self.default = next(iter(self._stores))
-        self.closed = False
+        self.staging, self.closed = Store('os_glance_staging_store'), False
 
     def get(self, name):
         try:
