@@ -14,8 +14,9 @@ from glance.db.interface import Caller, Condition, ImageChanges, ImageQuery, Ima
 from glance.db.visibility import Scope, is_visible, scopes
 
 NEW_IMAGE: Mapping[str, Any] = {
-    'id': None, 'name': None, 'size': None, 'virtual_size': None, 'status': None, 'visibility': 'shared', 'checksum': None,
-    'os_hash_algo': None, 'os_hash_value': None, 'disk_format': None, 'container_format': None, 'owner': None,
+    'id': None, 'name': None, 'size': None, 'virtual_size': None, 'status': None, 'visibility': 'shared',
+    'checksum': None, 'os_hash_algo': None, 'os_hash_value': None, 'disk_format': None, 'container_format': None,
+    'owner': None,
     'min_disk': 0, 'min_ram': 0, 'protected': False, 'os_hidden': False, 'created_at': None, 'updated_at': None,
 }
 CHILDREN = frozenset(('properties', 'tags', 'locations'))
@@ -117,7 +118,8 @@ class MemoryDatabase:
             if from_updated_at is not None and from_updated_at != image['updated_at']:
                 raise exceptions.Conflict('Image %s was changed meanwhile; load it and try again.' % image_id)
             now = _now()
-            image.update(status=status, deleted=True, deleted_at=now, updated_at=now, properties={}, tags=[], locations=[])
+            image.update(status=status, deleted=True, deleted_at=now, updated_at=now)
+            image.update(properties={}, tags=[], locations=[])
             self._members = [row for row in self._members if row['image_id'] != image_id]
             self._leases.pop(image_id, None)
             return now
@@ -181,7 +183,7 @@ class MemoryDatabase:
         try:
             return self.image_get(caller, query.marker, show_deleted=query.deleted is not False)
         except exceptions.ImageNotFound:
-            raise exceptions.InvalidMarker(query.marker)
+            raise exceptions.InvalidMarker(query.marker) from None
 
     def _in_scope(self, image: ImageRecord, scope: Scope, caller: Caller, member_status: str) -> bool:
         if scope.visibility not in (None, image['visibility']):

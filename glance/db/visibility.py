@@ -17,8 +17,8 @@ class Scope:
     visibility: str | None = None
 
 
-OWN, SHARED_WITH_ME, PUBLIC, COMMUNITY = Scope('own'), Scope('member', 'shared'), Scope('any', 'public'), Scope(
-    'any', 'community')
+OWN, SHARED_WITH_ME = Scope('own'), Scope('member', 'shared')
+PUBLIC, COMMUNITY = Scope('any', 'public'), Scope('any', 'community')
 
 PROJECT_SCOPES = {
     None: (OWN, PUBLIC, SHARED_WITH_ME),
@@ -29,7 +29,8 @@ PROJECT_SCOPES = {
     'shared': (Scope('own', 'shared'), SHARED_WITH_ME),
 }
 ANONYMOUS_SCOPES = {
-    None: (PUBLIC,), 'all': (PUBLIC, COMMUNITY), 'public': (PUBLIC,), 'community': (COMMUNITY,), 'private': (), 'shared': (),
+    None: (PUBLIC,), 'all': (PUBLIC, COMMUNITY), 'public': (PUBLIC,), 'community': (COMMUNITY,), 'private': (),
+    'shared': (),
 }
 ADMIN_SCOPES = {None: (Scope('usual'),), 'all': (Scope('any'),)}
 

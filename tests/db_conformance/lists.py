@@ -233,7 +233,7 @@ class Pages(DatabaseCase):
     def test_mixed_directions(self):
         images = self.db.image_list(ADMIN, ImageQuery())
         for directions in itertools.product(('asc', 'desc'), repeat=3):
-            sort = tuple(zip(('name', 'size', 'created_at'), directions))
+            sort = tuple(zip(('name', 'size', 'created_at'), directions, strict=True))
             with self.subTest(sort=sort):
                 self.assertEqual(self.expected(images, (*sort, ('id', 'desc'))), self.pages(ADMIN, 5, sort=sort))
                 self.assertEqual(self.expected(images, (*sort, ('id', 'desc'))), self.pages(ADMIN, 1, sort=sort))

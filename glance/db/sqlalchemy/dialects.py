@@ -61,7 +61,8 @@ class Dialect:
     def upsert(self, table: sa.Table, keys: Iterable[str], columns: Iterable[str]) -> sa.Executable:
         """Insert a row, or write ``columns`` into the one that has the same unique ``keys``."""
         insert = self.insert(table)
-        return insert.on_conflict_do_update(index_elements=list(keys), set_={name: insert.excluded[name] for name in columns})
+        written = {name: insert.excluded[name] for name in columns}
+        return insert.on_conflict_do_update(index_elements=list(keys), set_=written)
 
     def time(self, moment: datetime.datetime) -> datetime.datetime:
         """Return a moment as the engine will hold it."""
@@ -85,8 +86,9 @@ class SQLite(Dialect):
         return {'pool_size': 1, 'max_overflow': 0, 'pool_timeout': LOCK_TIMEOUT}
 
     def session(self, options):
+        synchronous = 'FULL' if options['sqlite_synchronous'] else 'OFF'
         return ['PRAGMA busy_timeout = %d' % (LOCK_TIMEOUT * 1000), 'PRAGMA journal_mode = WAL',
-                'PRAGMA synchronous = %s' % ('FULL' if options['sqlite_synchronous'] else 'OFF'), 'PRAGMA foreign_keys = ON']
+                'PRAGMA synchronous = %s' % synchronous, 'PRAGMA foreign_keys = ON']
 
     def branch(self, select):
         return sa.select(select.subquery())         # the grammar wants it
@@ -148,7 +150,8 @@ class MySQL(Dialect):
         if 'deleted' in table.c:
             parent, name = (table.c[key] for key in keys)
             new = insert.inserted[name.key]
-            clash = sa.and_(table.c.deleted == sa.false(), sa.cast(name, sa.LargeBinary) != sa.cast(new, sa.LargeBinary))
+            other = sa.cast(name, sa.LargeBinary) != sa.cast(new, sa.LargeBinary)
+            clash = sa.and_(table.c.deleted == sa.false(), other)
             assignments += [(parent.key, sa.case((clash, sa.literal_column("''")), else_=parent)), (name.key, new)]
         assignments += [(column, insert.inserted[column]) for column in columns]
         return insert.on_duplicate_key_update(assignments)

@@ -85,7 +85,7 @@ class Engine:
                 LOG.info('Lost a connection to the database (%s); reading again on a new one', error)
                 return self._read_once(work)
         except DATABASE_ERRORS as error:
-            raise _translated(error)
+            raise _translated(error) from error
 
     def write(self, work: Work[Result], applied: Work[bool] | None = None) -> Result:
         """Run one transaction, again after a deadlock or on a stale connection, so ``work`` must bear repetition.
@@ -96,7 +96,7 @@ class Engine:
         try:
             return self._retried(self._write_surely)(work, applied)
         except DATABASE_ERRORS as error:
-            raise _translated(error)
+            raise _translated(error) from error
 
     def four_bytes(self) -> bool:
         """Whether the tables can hold characters outside the basic plane (no in databases in ``utf8``)."""
@@ -167,11 +167,11 @@ def _checked_url(text: str, parameters: str) -> sa.URL:
             url = url.update_query_string(parameters, append=True)
     except (sa.exc.ArgumentError, ValueError):
         raise exceptions.ConfigurationError('[database] connection is not a database URL; an example is '
-                                            'mysql+pymysql://user:password@host/glance')
+                                            'mysql+pymysql://user:password@host/glance') from None
     family, _, driver = url.drivername.partition('+')
     if family not in dialects.DIALECTS:
-        raise exceptions.ConfigurationError('[database] connection names the engine %r; known ones are sqlite, mysql and '
-                                            'postgresql' % family)
+        raise exceptions.ConfigurationError('[database] connection names the engine %r; known ones are sqlite, mysql '
+                                            'and postgresql' % family)
     if family == 'sqlite' and url.database in (None, '', ':memory:'):
         raise exceptions.ConfigurationError('[database] connection must name a file: sqlite:////path/to/glance.sqlite')
     name = 'mysql' if family == 'mariadb' else family
@@ -180,7 +180,7 @@ def _checked_url(text: str, parameters: str) -> sa.URL:
         url.get_dialect().import_dbapi()
     except (ImportError, sa.exc.NoSuchModuleError):
         raise exceptions.ConfigurationError('[database] connection needs the driver %r, which is not installed'
-                                            % url.get_driver_name())
+                                            % url.get_driver_name()) from None
     return url.difference_update_query(['charset'])
 
 

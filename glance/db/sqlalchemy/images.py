@@ -17,8 +17,7 @@ from glance.db.sqlalchemy.engine import Engine
 from glance.db.sqlalchemy.leases import drop_lease, give_back_lease
 from glance.db.sqlalchemy.listing import Pages
 from glance.db.sqlalchemy.members import drop_double_members
-from glance.db.sqlalchemy.models import (image_leases, image_locations, image_members, image_properties, image_tags,
-                                         images)
+from glance.db.sqlalchemy.models import image_leases, image_locations, image_members, image_properties, image_tags, images
 from glance.db.sqlalchemy.operations import Operations
 from glance.db.visibility import is_visible, scopes
 
@@ -62,7 +61,7 @@ class ImageOperations(Operations):
             try:
                 connection.execute(images.insert(), row)
             except db_errors.DBDuplicateEntry:
-                raise exceptions.Duplicate('Image ID %s already exists!' % row['id'])
+                raise exceptions.Duplicate('Image ID %s already exists!' % row['id']) from None
             stamps = {'image_id': row['id'], 'created_at': image['created_at'], 'updated_at': image['created_at'],
                       'deleted_at': None, 'deleted': False}
             if image['properties']:
@@ -110,7 +109,8 @@ class ImageOperations(Operations):
         validation.check_changes(changes, from_status, self._limits)
         if not validation.is_id(image_id):
             raise exceptions.ImageNotFound(str(image_id))
-        changes = dataclasses.replace(changes, remove_properties=tuple(changes.remove_properties))     # read again by retries
+        # A retry reads it again.
+        changes = dataclasses.replace(changes, remove_properties=tuple(changes.remove_properties))
         now = self._dialect.now()
         row = {**changes.columns, 'updated_at': now}
 
@@ -164,9 +164,10 @@ class ImageOperations(Operations):
         try:
             return self.image_get(caller, query.marker, show_deleted=query.deleted is not False)
         except exceptions.ImageNotFound:
-            raise exceptions.InvalidMarker(query.marker)
+            raise exceptions.InvalidMarker(query.marker) from None
 
-    def _load(self, connection: sa.Connection, viewer: Viewer, ids: Sequence[str], query: ImageQuery) -> list[ImageRecord]:
+    def _load(self, connection: sa.Connection, viewer: Viewer, ids: Sequence[str], query: ImageQuery
+              ) -> list[ImageRecord]:
         """Return the images of a page in its order, without those that changed hands or vanished meanwhile."""
         statement = self._by_ids[viewer.owner is None]
         found: dict[str, ImageRecord] = {}
@@ -204,7 +205,7 @@ class ImageOperations(Operations):
 
     def _update_row(self, connection: sa.Connection, image_id: str, row: Mapping[str, Any], from_status: str | None,
                     from_updated_at: datetime.datetime | None = None) -> None:
-        """Write the row of a live image if it is as expected; its lock then keeps other writers of its children away."""
+        """Write the row of a live image if it is as expected; its lock then keeps other writers of its children off."""
         update = images.update().where(self._is_id(_text(image_id)), images.c.deleted == sa.false())
         if from_status is not None:
             update = update.where(images.c.status == from_status)
@@ -228,13 +229,15 @@ class ImageOperations(Operations):
             self._write_properties(connection, self._upsert_property, changes.set_properties, {
                 'image_id': image_id, 'created_at': now, 'updated_at': now, 'deleted_at': None, 'deleted': False})
 
-    def _write_properties(self, connection: sa.Connection, statement: sa.Executable, properties: Mapping[str, str | None],
-                          stamps: Mapping[str, Any]) -> None:
+    def _write_properties(self, connection: sa.Connection, statement: sa.Executable,
+                          properties: Mapping[str, str | None], stamps: Mapping[str, Any]) -> None:
+        rows = [{'name': name, 'value': value, **stamps} for name, value in properties.items()]
         try:
-            connection.execute(statement, [{'name': name, 'value': value, **stamps} for name, value in properties.items()])
+            connection.execute(statement, rows)
         except (db_errors.DBDuplicateEntry, db_errors.DBReferenceError):
-            raise exceptions.Duplicate('Image %s has another property whose name this database cannot tell from one of '
-                                       '%s.' % (stamps['image_id'], ', '.join(sorted(properties))))
+            raise exceptions.Duplicate(
+                'Image %s has another property whose name this database cannot tell from one of %s.'
+                % (stamps['image_id'], ', '.join(sorted(properties)))) from None
 
     def _update_tags(self, connection: sa.Connection, image_id: str, changes: ImageChanges,
                      now: datetime.datetime) -> None:
@@ -244,7 +247,8 @@ class ImageOperations(Operations):
         if not added:
             return
         wanted = sa.union_all(*(
-            sa.select(sa.literal(i, sa.Integer).label('position'), sa.cast(_text(tag), image_tags.c.value.type).label('tag'))
+            sa.select(sa.literal(i, sa.Integer).label('position'),
+                      sa.cast(_text(tag), image_tags.c.value.type).label('tag'))
             for i, tag in enumerate(added))).subquery('wanted')
         present = sa.exists().where(image_tags.c.image_id == image_id, image_tags.c.deleted == sa.false(),
                                     self._dialect.equal(image_tags.c.value, wanted.c.tag))

@@ -28,8 +28,10 @@ class LeaseOperations(Operations):
             terms.append(image_leases.c.worker.startswith(worker_prefix, autoescape=True))
         if not terms:
             return []
-        statement = sa.select(image_leases).where(sa.or_(*terms)).order_by(image_leases.c.expires_at, image_leases.c.image_id)
-        leases = self._engine.read(lambda connection: [Lease(**row) for row in connection.execute(statement).mappings()])
+        statement = sa.select(image_leases).where(sa.or_(*terms)).order_by(
+            image_leases.c.expires_at, image_leases.c.image_id)
+        rows = self._engine.read(lambda connection: connection.execute(statement).mappings().all())
+        leases = [Lease(**row) for row in rows]
         return [lease for lease in leases if expired_at is not None and lease.expires_at <= expired_at
                 or worker_prefix is not None and lease.worker.startswith(worker_prefix)]
 

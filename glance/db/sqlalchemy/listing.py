@@ -1,7 +1,7 @@
 """The page of a list: which images, in which order.
 
-The statement is a union of narrow branches, each of which an index delivers in order, so that a page touches few more rows
-than it shows. Statements are built once for each shape of a query; the values are parameters.
+The statement is a union of narrow branches, each of which an index delivers in order, so that a page touches few more
+rows than it shows. Statements are built once for each shape of a query; the values are parameters.
 """
 import functools
 import itertools
@@ -29,12 +29,16 @@ Sort = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """Everything of a query that changes the statement. ``marker`` tells for each sort key whether its value is null."""
+    """Everything of a query that changes the statement.
+
+    ``conditions`` are columns, operators and numbers of values (None when compared with null); ``marker`` tells for
+    each sort key whether its value is null.
+    """
 
     scopes: tuple[Scope, ...]
     has_owner: bool
     any_member_status: bool
-    conditions: tuple[tuple[str, str, int | None], ...]     # column, operator, number of values (None: compares with null)
+    conditions: tuple[tuple[str, str, int | None], ...]
     properties: int
     tags: int
     hidden: bool | None
@@ -54,7 +58,8 @@ class Pages:
     def find(self, caller: Caller, query: ImageQuery, sort: Sort, marker: Mapping[str, Any] | None
              ) -> tuple[sa.Select, dict[str, Any]]:
         """Return the statement and its parameters; ``marker`` holds the sort columns of the last image before."""
-        parameters: dict[str, Any] = {'caller': caller.owner, 'member_status': query.member_status, 'limit': query.limit}
+        parameters: dict[str, Any] = {
+            'caller': caller.owner, 'member_status': query.member_status, 'limit': query.limit}
         conditions = tuple(_bind_condition(i, condition, parameters) for i, condition in enumerate(query.conditions))
         for i, (name, value) in enumerate(query.properties):
             parameters['property%d' % i], parameters['value%d' % i] = name, value
@@ -100,7 +105,9 @@ class Pages:
 
     def _in_scope(self, shape: Shape, scope: Scope) -> list[sa.ColumnElement[bool]]:
         caller = sa.bindparam('caller', type_=sa.String)
-        terms = [] if scope.visibility is None else [images.c.visibility == sa.literal_column("'%s'" % scope.visibility)]
+        terms = []
+        if scope.visibility is not None:
+            terms.append(images.c.visibility == sa.literal_column("'%s'" % scope.visibility))
         if scope.who == 'own':
             terms.append(self._dialect.equal(images.c.owner, caller))
         elif scope.who == 'member':

@@ -60,7 +60,8 @@ class MemberOperations(Operations):
 
         def update(connection: sa.Connection) -> MemberRecord:
             live = self._live(image_id, member)
-            if not connection.execute(image_members.update().where(*live).values(status=status, updated_at=now)).rowcount:
+            changed = connection.execute(image_members.update().where(*live).values(status=status, updated_at=now))
+            if not changed.rowcount:
                 raise exceptions.MemberNotFound(image_id, member)
             return connection.execute(RECORD.where(*live).order_by(image_members.c.id)).first()._asdict()
 
@@ -109,5 +110,6 @@ class MemberOperations(Operations):
 def drop_double_members(connection: sa.Connection, image_id: str) -> None:
     """Delete all but the oldest live row of each member: the dead could not keep apart what has one ``deleted_at``."""
     live = image_members.c.image_id == image_id, image_members.c.deleted == sa.false()
-    kept = connection.scalars(sa.select(sa.func.min(image_members.c.id)).where(*live).group_by(image_members.c.member)).all()
+    oldest = sa.select(sa.func.min(image_members.c.id)).where(*live).group_by(image_members.c.member)
+    kept = connection.scalars(oldest).all()
     connection.execute(image_members.delete().where(*live, image_members.c.id.not_in(kept)))

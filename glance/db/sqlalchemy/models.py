@@ -12,7 +12,8 @@ BigInteger = sa.BigInteger().with_variant(sa.Integer(), 'sqlite')   # SQLite's i
 VISIBILITIES = ('private', 'public', 'shared', 'community')
 # The order of NULLs in an index of PostgreSQL has to be that of the lists: NULL is the smallest value.
 NULL_NAMES_FIRST = {'name': 'NULLS FIRST'}
-INNODB = {'mysql_engine': 'InnoDB', 'mysql_charset': 'utf8mb4', 'mariadb_engine': 'InnoDB', 'mariadb_charset': 'utf8mb4'}
+INNODB = {'mysql_engine': 'InnoDB', 'mysql_charset': 'utf8mb4',
+          'mariadb_engine': 'InnoDB', 'mariadb_charset': 'utf8mb4'}
 
 
 def _boolean(name: str) -> sa.Column:
