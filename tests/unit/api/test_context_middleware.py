@@ -13,11 +13,13 @@ HEADERS = {
     'X-Auth-Token': 'auth_token', 'X-User-Id': 'user_id', 'X-Project-Id': 'project_id', 'X-Domain-Id': 'domain_id',
     'X-Domain-Name': 'domain_name', 'OpenStack-System-Scope': 'system_scope', 'X-User-Domain-Id': 'user_domain_id',
     'X-Project-Domain-Id': 'project_domain_id', 'X-User-Name': 'user_name', 'X-Project-Name': 'project_name',
-    'X-User-Domain-Name': 'user_domain_name', 'X-Project-Domain-Name': 'project_domain_name', 'X-Service-Token': 'service_token',
+    'X-User-Domain-Name': 'user_domain_name', 'X-Project-Domain-Name': 'project_domain_name',
+    'X-Service-Token': 'service_token',
     'X-Service-User-Id': 'service_user_id', 'X-Service-User-Name': 'service_user_name',
     'X-Service-User-Domain-Id': 'service_user_domain_id', 'X-Service-User-Domain-Name': 'service_user_domain_name',
     'X-Service-Project-Id': 'service_project_id', 'X-Service-Project-Name': 'service_project_name',
-    'X-Service-Project-Domain-Id': 'service_project_domain_id', 'X-Service-Project-Domain-Name': 'service_project_domain_name',
+    'X-Service-Project-Domain-Id': 'service_project_domain_id',
+    'X-Service-Project-Domain-Name': 'service_project_domain_name',
 }
 
 
@@ -64,14 +66,16 @@ class IdentityTest(Base):
         self.assertEqual('new', self.make(**{'X-Project-Id': 'new', 'X-Tenant-Id': 'old'}).project_id)
 
     def test_roles(self):
-        for value, roles in (('Admin,MEMBER , reader', ['admin', 'member', 'reader']), ('', []), (' , ', []), ('a', ['a'])):
+        for value, roles in (('Admin,MEMBER , reader', ['admin', 'member', 'reader']), ('', []), (' , ', []),
+                             ('a', ['a'])):
             self.assertEqual(roles, self.make(**{'X-Roles': value}).roles)
             self.assertEqual(roles, self.make(**{'X-Service-Roles': value}).service_roles)
         self.assertEqual(['member'], self.make(**{'X-Role': 'Member'}).roles)
 
     def test_roles_of_the_service_are_not_those_of_the_user(self):
         context = self.make(**{'X-Roles': 'member', 'X-Service-Roles': 'service,admin'})
-        self.assertEqual((['member'], ['service', 'admin'], False), (context.roles, context.service_roles, context.is_admin))
+        self.assertEqual((['member'], ['service', 'admin'], False), (context.roles, context.service_roles,
+                                                                     context.is_admin))
 
     def test_the_request_id(self):
         self.assertEqual('req-1', self.make().request_id)
@@ -83,7 +87,8 @@ class IdentityTest(Base):
         self.assertEqual('u', self.make(**headers).owner)
 
     def test_the_service_catalog(self):
-        self.assertEqual([{'type': 'image'}], self.make(**{'X-Service-Catalog': json.dumps([{'type': 'image'}])}).service_catalog)
+        self.assertEqual([{'type': 'image'}],
+                         self.make(**{'X-Service-Catalog': json.dumps([{'type': 'image'}])}).service_catalog)
         self.assertEqual([], self.make().service_catalog)
         for text in ('{', '', 'x'):
             with self.subTest(text=text):
@@ -139,11 +144,13 @@ class ConfirmationTest(Base):
             self.request(status, **{'X-Roles': 'admin', 'X-User-Id': 'u', 'X-Project-Id': 'p'})
             context = self.context
             self.assertEqual((None, None, None, [], False, True),
-                             (context.user_id, context.project_id, context.owner, context.roles, context.is_admin, context.read_only))
+                             (context.user_id, context.project_id, context.owner, context.roles, context.is_admin,
+                              context.read_only))
 
     def test_confirmed_callers_are_themselves_although_anonymous_ones_are_allowed(self):
         self.conf.set_override('allow_anonymous_access', True)
-        self.assertEqual(('u', False), (lambda context: (context.user_id, context.read_only))(self.make(**{'X-User-Id': 'u'})))
+        self.assertEqual(('u', False), (lambda context: (context.user_id,
+                                                         context.read_only))(self.make(**{'X-User-Id': 'u'})))
 
 
 class NoKeystoneTest(Base):

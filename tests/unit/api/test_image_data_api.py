@@ -13,7 +13,8 @@ class UploadTest(ServingTestCase):
         response = self.upload(image)
         self.assertEqual((204, b''), (response.status_int, response.body))
         self.assertNotIn('Content-Type', response.headers)
-        self.assertEqual(('active', 10, 10), tuple(self.show(image)[name] for name in ('status', 'size', 'virtual_size')))
+        self.assertEqual(('active', 10, 10),
+                         tuple(self.show(image)[name] for name in ('status', 'size', 'virtual_size')))
 
     def test_media_types(self):
         image = self.create()
@@ -23,7 +24,8 @@ class UploadTest(ServingTestCase):
         self.assertEqual(204, self.upload(image, **{'Content-Type': OCTETS + '; charset=x'}).status_int)
 
     def test_the_announced_size(self):
-        for header, code in (('10', 204), ('0', 204), ('9', 400), ('11', 400), ('-1', 400), ('x', 400), ('', 400), ('1.0', 400),
+        for header, code in (('10', 204), ('0', 204), ('9', 400), ('11', 400), ('-1', 400), ('x', 400), ('', 400),
+                             ('1.0', 400),
                              ('10' * 20, 400), ('٣', 400)):
             with self.subTest(header=header):
                 image = self.create()
@@ -55,8 +57,10 @@ class UploadTest(ServingTestCase):
         self.assertEqual('queued', self.show(image)['status'])
 
     def test_store_errors(self):
-        for error, code in ((exceptions.StoreFull, 413), (exceptions.StoreWriteDenied, 503), (exceptions.StoreReadOnly, 410),
-                            (exceptions.StoreUnavailable, 503), (exceptions.ObjectExists, 409), (exceptions.ClientDisconnected, 400)):
+        for error, code in ((exceptions.StoreFull, 413), (exceptions.StoreWriteDenied, 503),
+                            (exceptions.StoreReadOnly, 410),
+                            (exceptions.StoreUnavailable, 503), (exceptions.ObjectExists, 409),
+                            (exceptions.ClientDisconnected, 400)):
             with self.subTest(error=error.__name__):
                 image = self.create()
                 self.store.fail = {'write': error()}
@@ -78,7 +82,8 @@ class UploadTest(ServingTestCase):
                     return b''
                 delete(image['id'])
                 return inner.left.pop()
-        response = self.call('PUT', '/images/%s/file' % image['id'], DATA, {'Content-Type': OCTETS}, **{'wsgi.input': Body()})
+        response = self.call('PUT', '/images/%s/file' % image['id'], DATA, {'Content-Type': OCTETS},
+                             **{'wsgi.input': Body()})
         self.assertEqual(410, response.status_int)
         self.assertEqual({}, self.store.objects)
 

@@ -64,14 +64,16 @@ class ListTest(ServingTestCase):
         self.serve(conf=fakes.make_conf(directory), database=database)
         for _ in range(3):
             database.image_create({'status': 'queued', 'owner': fakes.OWNER, 'name': 'hide'})
-        self.assertEqual([[], [], [], ['seen']], [page for page in self.walk('?limit=1')][:4])
+        self.assertEqual([[], [], [], ['seen']], self.walk('?limit=1')[:4])
 
     def test_limits(self):
         self.create()
         self.assertEqual([], self.list('?limit=0')['images'])
         self.assertNotIn('next', self.list('?limit=0'))
-        for query in ('limit=-1', 'limit=', 'limit=x', 'marker=', 'marker=unknown', 'sort_key=owner', 'changes-since=', 'size_min=x',
-                      'visibility=x', 'name=a:b', 'os_hidden=x', 'name=%ff', 'created_at=x', 'foo_min=1', 'properties=x', 'locations=x',
+        for query in ('limit=-1', 'limit=', 'limit=x', 'marker=', 'marker=unknown', 'sort_key=owner', 'changes-since=',
+                      'size_min=x',
+                      'visibility=x', 'name=a:b', 'os_hidden=x', 'name=%ff', 'created_at=x', 'foo_min=1',
+                      'properties=x', 'locations=x',
                       'members=x', 'size_max=99999999999999999999'):
             with self.subTest(query=query):
                 self.assertEqual(400, self.code('GET', '/images?' + query))
@@ -86,9 +88,11 @@ class ListTest(ServingTestCase):
             self.env.database.member_create(image['id'], fakes.FRIEND)
         every = {'private', 'shared', 'community', 'public'}
         for context, query, expected in (
-                (fakes.caller(), '', every), (fakes.caller(), '?visibility=all', every), (fakes.caller(), '?visibility=', every),
+                (fakes.caller(), '', every), (fakes.caller(), '?visibility=all', every),
+                (fakes.caller(), '?visibility=', every),
                 (fakes.caller(), '?visibility=private', {'private'}), (member, '', {'public'}),
-                (member, '?member_status=pending', {'public', 'shared'}), (member, '?member_status=all', {'public', 'shared'}),
+                (member, '?member_status=pending', {'public', 'shared'}),
+                (member, '?member_status=all', {'public', 'shared'}),
                 (member, '?visibility=all', {'public', 'community'}), (member, '?visibility=community', {'community'}),
                 (member, '?visibility=shared', set()), (member, '?visibility=shared&member_status=pending', {'shared'}),
                 (fakes.caller(fakes.STRANGER), '?visibility=all&member_status=all', {'public', 'community'}),
@@ -99,16 +103,19 @@ class ListTest(ServingTestCase):
     def test_hidden_images(self):
         self.create(name='hidden', os_hidden=True)
         self.create(name='open')
-        for query, expected in (('', ['open']), ('?os_hidden=true', ['hidden']), ('?os_hidden=False', ['open']), ('?name=hidden', [])):
+        for query, expected in (('', ['open']), ('?os_hidden=true', ['hidden']), ('?os_hidden=False', ['open']),
+                                ('?name=hidden', [])):
             self.assertEqual(expected, self.names(query))
 
     def test_filters(self):
         self.create(name='a,b', tags=['x', 'y'], os_distro='debian', min_ram=5)
         self.create(name='b', tags=['x'], os_distro='Debian', protected=True)
         for query, expected in (
-                ('name=in:%22a,b%22,c', ['a,b']), ('name=b', ['b']), ('tag=x&tag=y', ['a,b']), ('tag=%20x%20&name=b', ['b']),
+                ('name=in:%22a,b%22,c', ['a,b']), ('name=b', ['b']), ('tag=x&tag=y', ['a,b']),
+                ('tag=%20x%20&name=b', ['b']),
                 ('os_distro=debian', ['a,b']), ('os_distro=x', []), ('min_ram=5', ['a,b']), ('min_ram_min=1', ['a,b']),
-                ('min_ram_max=4', ['b']), ('protected=true', ['b']), ('status=queued&name=b', ['b']), ('status=nonsense', []),
+                ('min_ram_max=4', ['b']), ('protected=true', ['b']), ('status=queued&name=b', ['b']),
+                ('status=nonsense', []),
                 ('owner=%s&name=b' % fakes.OWNER, ['b']), ('created_at=lt:2000-01-01', []), ('is_public=True', []),
                 ('name=%F0%9F%98%80', []), ("name='%20or%20'1'='1", []), ('name=%25', []), ('name=x&name=b', ['b'])):
             with self.subTest(query=query):

@@ -14,12 +14,16 @@ from glance.db.interface import SORT_COLUMNS, Condition, ImageQuery
 CONF = types.SimpleNamespace(limit_param_default=25, api_limit_max=1000)
 TEXT = st.text(st.characters(exclude_categories=['Cs'], exclude_characters='\0'), max_size=8)
 NAMES = st.sampled_from((
-    'name', 'id', 'status', 'disk_format', 'container_format', 'created_at', 'updated_at', 'size', 'size_min', 'min_ram_max',
-    'virtual_size', 'owner', 'checksum', 'tag', 'visibility', 'member_status', 'os_hidden', 'protected', 'limit', 'marker',
-    'sort', 'sort_key', 'sort_dir', 'deleted', 'changes-since', 'properties', 'locations', 'members', 'tags', 'x_min', 'p', '',
+    'name', 'id', 'status', 'disk_format', 'container_format', 'created_at', 'updated_at', 'size', 'size_min',
+    'min_ram_max',
+    'virtual_size', 'owner', 'checksum', 'tag', 'visibility', 'member_status', 'os_hidden', 'protected', 'limit',
+    'marker',
+    'sort', 'sort_key', 'sort_dir', 'deleted', 'changes-since', 'properties', 'locations', 'members', 'tags', 'x_min',
+    'p', '',
     'os_glance_import_task', 'os_glance_stage_host', 'is_public'))
 VALUES = st.one_of(TEXT, st.sampled_from((
-    'in:a,b', 'in:"a', 'eq:', 'eq:a:b', 'gt:2026-01-01', 'lte:2026-01-01T00:00:00+23:59', '0001-01-01T00:00:00+23:59', 'true',
+    'in:a,b', 'in:"a', 'eq:', 'eq:a:b', 'gt:2026-01-01', 'lte:2026-01-01T00:00:00+23:59', '0001-01-01T00:00:00+23:59',
+    'true',
     'name:asc', 'name,size:desc', 'asc', 'name', '-1', '1', '99999999999999999999', 'all', 'public', '1.5', '٣')))
 
 
@@ -93,7 +97,8 @@ class FilterTest(Base):
                     '', 'a', '1.5', '1e3', str(2 ** 63), '9' * 5000, '%D9%A3', 'gt:1', '0x10', '%201', '1_0')))
 
     def test_both_bounds(self):
-        self.assertEqual({Condition('size', 'gte', 1), Condition('size', 'lte', 2)}, set(self.conditions('size_min=1&size_max=2')))
+        self.assertEqual({Condition('size', 'gte', 1), Condition('size', 'lte', 2)},
+                         set(self.conditions('size_min=1&size_max=2')))
 
     def test_bounds_of_what_has_none(self):
         self.refused('foo_min=1', 'name_max=1', 'created_at_min=1', '_min=1')
@@ -102,12 +107,15 @@ class FilterTest(Base):
         noon = moment(2026, 1, 31, 12)
         for name in ('created_at', 'updated_at'):
             for operator in ('gt', 'gte', 'lt', 'lte', 'eq', 'neq'):
-                self.assertEqual((Condition(name, operator, noon),), self.conditions('%s=%s:2026-01-31T12:00:00Z' % (name, operator)))
-            for text in ('2026-01-31T12:00:00', '2026-01-31T12:00:00Z', '2026-01-31T14:00:00%2B02:00', '2026-01-31T07:00:00-05:00'):
+                self.assertEqual((Condition(name, operator, noon),),
+                                 self.conditions('%s=%s:2026-01-31T12:00:00Z' % (name, operator)))
+            for text in ('2026-01-31T12:00:00', '2026-01-31T12:00:00Z', '2026-01-31T14:00:00%2B02:00',
+                         '2026-01-31T07:00:00-05:00'):
                 self.assertEqual((Condition(name, 'eq', noon),), self.conditions('%s=%s' % (name, text)))
             self.assertEqual((Condition(name, 'lt', moment(2026, 1, 31)),), self.conditions(name + '=lt:2026-01-31'))
             self.refused(*('%s=%s' % (name, value) for value in (
-                '', 'x', 'gt:', 'gt:x', 'in:2026-01-31', 'GT:2026-01-31', '2026-13-01', '2026-01-31T25:00:00Z', 'gt:gt:2026-01-31',
+                '', 'x', 'gt:', 'gt:x', 'in:2026-01-31', 'GT:2026-01-31', '2026-13-01', '2026-01-31T25:00:00Z',
+                'gt:gt:2026-01-31',
                 '0001-01-01T00:00:00%2B23:59', '9999-12-31T23:59:59-23:59')))
 
     def test_tags(self):
@@ -149,7 +157,8 @@ class FilterTest(Base):
 
     def test_other_keys_are_properties(self):
         query = parse('os_distro=a&Name=b&is_public=True&=x&changes_since=&self=y')
-        self.assertEqual((('os_distro', 'a'), ('Name', 'b'), ('is_public', 'True'), ('', 'x'), ('changes_since', ''), ('self', 'y')),
+        self.assertEqual((('os_distro', 'a'), ('Name', 'b'), ('is_public', 'True'), ('', 'x'), ('changes_since', ''),
+                          ('self', 'y')),
                          query.properties)
         self.assertEqual((), query.conditions)
 
@@ -213,18 +222,22 @@ class SortTest(Base):
         for key in SORT_COLUMNS:
             for query in ('sort_key=%s' % key, 'sort=%s' % key, 'sort=%s:desc' % key, 'sort=%s:' % key):
                 self.assertEqual((key, 'desc'), self.sort(query)[0])
-        self.refused('sort_key=owner', 'sort=owner', 'sort_key=', 'sort=', 'sort=name,', 'sort=:asc', 'sort_key=Name', 'sort_key=tags')
+        self.refused('sort_key=owner', 'sort=owner', 'sort_key=', 'sort=', 'sort=name,', 'sort=:asc', 'sort_key=Name',
+                     'sort_key=tags')
 
     def test_directions(self):
         self.assertEqual(('name', 'asc'), self.sort('sort=name:asc')[0])
-        self.refused('sort=name:ASC', 'sort=name:x', 'sort=name:asc:asc', 'sort_dir=ASC', 'sort_dir=', 'sort_key=name&sort_dir=x')
+        self.refused('sort=name:ASC', 'sort=name:x', 'sort=name:asc:asc', 'sort_dir=ASC', 'sort_dir=',
+                     'sort_key=name&sort_dir=x')
 
     def test_the_old_form(self):
         for query, expected in (
                 ('sort_dir=asc', [('created_at', 'asc'), ('id', 'asc')]),
                 ('sort_key=name', [('name', 'desc'), ('created_at', 'desc'), ('id', 'desc')]),
-                ('sort_key=name&sort_key=size', [('name', 'desc'), ('size', 'desc'), ('created_at', 'desc'), ('id', 'desc')]),
-                ('sort_key=name&sort_key=size&sort_dir=asc', [('name', 'asc'), ('size', 'asc'), ('created_at', 'asc'), ('id', 'asc')]),
+                ('sort_key=name&sort_key=size', [('name', 'desc'), ('size', 'desc'), ('created_at', 'desc'),
+                                                 ('id', 'desc')]),
+                ('sort_key=name&sort_key=size&sort_dir=asc', [('name', 'asc'), ('size', 'asc'), ('created_at', 'asc'),
+                                                              ('id', 'asc')]),
                 ('sort_key=name&sort_dir=asc&sort_key=size&sort_dir=desc',
                  [('name', 'asc'), ('size', 'desc'), ('created_at', 'desc'), ('id', 'desc')]),
                 ('sort_key=id&sort_dir=asc', [('id', 'asc'), ('created_at', 'asc')])):
@@ -238,7 +251,8 @@ class SortTest(Base):
                 ('sort=name:asc', [('name', 'asc'), ('created_at', 'asc'), ('id', 'asc')]),
                 ('sort=name', [('name', 'desc'), ('created_at', 'desc'), ('id', 'desc')]),
                 ('sort=name:asc,size', [('name', 'asc'), ('size', 'desc'), ('created_at', 'desc'), ('id', 'desc')]),
-                ('sort=%20name%20:%20asc%20,%20size%20:', [('name', 'asc'), ('size', 'desc'), ('created_at', 'desc'), ('id', 'desc')]),
+                ('sort=%20name%20:%20asc%20,%20size%20:', [('name', 'asc'), ('size', 'desc'), ('created_at', 'desc'),
+                                                           ('id', 'desc')]),
                 ('sort=id:asc,created_at:asc', [('id', 'asc'), ('created_at', 'asc')])):
             with self.subTest(query=query):
                 self.assertEqual(expected, list(self.sort(query)))

@@ -10,8 +10,10 @@ from tests.unit.api import wsgi_client
 from tests.unit.api.serving import DATA, OCTETS, UUID, V20, V21, ServingTestCase
 from tests.unit.layers import fakes
 
-BASE_ORDER = ['name', 'disk_format', 'container_format', 'visibility', 'size', 'virtual_size', 'status', 'checksum', 'protected',
-              'min_ram', 'min_disk', 'owner', 'os_hidden', 'os_hash_algo', 'os_hash_value', 'id', 'created_at', 'updated_at', 'tags',
+BASE_ORDER = ['name', 'disk_format', 'container_format', 'visibility', 'size', 'virtual_size', 'status', 'checksum',
+              'protected',
+              'min_ram', 'min_disk', 'owner', 'os_hidden', 'os_hash_algo', 'os_hash_value', 'id', 'created_at',
+              'updated_at', 'tags',
               'self', 'file', 'schema']
 
 
@@ -25,17 +27,21 @@ class CreateTest(ServingTestCase):
         self.assertEqual('application/json', response.headers['Content-Type'])
         self.assertEqual('http://localhost:9292/v2/images/' + image['id'], response.headers['Location'])
         self.assertEqual({
-            'name': None, 'disk_format': None, 'container_format': None, 'visibility': 'shared', 'size': None, 'virtual_size': None,
+            'name': None, 'disk_format': None, 'container_format': None, 'visibility': 'shared', 'size': None,
+            'virtual_size': None,
             'status': 'queued', 'checksum': None, 'protected': False, 'min_ram': 0, 'min_disk': 0, 'owner': fakes.OWNER,
-            'os_hidden': False, 'os_hash_algo': None, 'os_hash_value': None, 'id': image['id'], 'created_at': image['created_at'],
+            'os_hidden': False, 'os_hash_algo': None, 'os_hash_value': None, 'id': image['id'],
+            'created_at': image['created_at'],
             'updated_at': image['created_at'], 'tags': [], 'self': '/v2/images/' + image['id'],
             'file': '/v2/images/%s/file' % image['id'], 'schema': '/v2/schemas/image'}, image)
         self.assertRegex(image['created_at'], r'^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$')
         self.assertEqual(str(uuid.UUID(image['id'])), image['id'])
 
     def test_everything(self):
-        values = {'id': UUID.upper(), 'name': 'é', 'visibility': 'private', 'protected': True, 'os_hidden': True, 'tags': ['b', 'a', 'b'],
-                  'min_disk': 1, 'min_ram': 2.0, 'disk_format': 'qcow2', 'container_format': 'ovf', 'foo': 'bar', '': 'x', 'Name': 'y'}
+        values = {'id': UUID.upper(), 'name': 'é', 'visibility': 'private', 'protected': True, 'os_hidden': True,
+                  'tags': ['b', 'a', 'b'],
+                  'min_disk': 1, 'min_ram': 2.0, 'disk_format': 'qcow2', 'container_format': 'ovf', 'foo': 'bar',
+                  '': 'x', 'Name': 'y'}
         image = self.create(**values)
         self.assertEqual({**values, 'tags': ['b', 'a']}, {name: image[name] for name in values})
         self.assertEqual(['foo', '', 'Name'], list(image)[:3])
@@ -46,19 +52,23 @@ class CreateTest(ServingTestCase):
         self.assertIn('"name": "é"', self.call('POST', '/images', {'name': 'é'}).text)
 
     def test_malformed_bodies(self):
-        for body in (b'', b'{', b'[]', b'[{}]', b'"a"', b'1', b'null', b'{"a": NaN}', b'{"name": "a", "name": "b"}', b'\xff', b'[' * 10000):
+        for body in (b'', b'{', b'[]', b'[{}]', b'"a"', b'1', b'null', b'{"a": NaN}', b'{"name": "a", "name": "b"}',
+                     b'\xff', b'[' * 10000):
             with self.subTest(body=body[:20]):
                 self.assertEqual(400, self.code('POST', '/images', body))
 
     def test_wrong_values(self):
-        for values in ({'name': 5}, {'id': 'x'}, {'id': None}, {'visibility': 'all'}, {'min_ram': -1}, {'min_ram': 2 ** 31}, {'min_ram': True},
-                       {'min_ram': None}, {'tags': 'a'}, {'tags': ['x' * 256]}, {'disk_format': 'x'}, {'foo': 1}, {'foo': None}, {'foo': {}},
+        for values in ({'name': 5}, {'id': 'x'}, {'id': None}, {'visibility': 'all'}, {'min_ram': -1},
+                       {'min_ram': 2 ** 31}, {'min_ram': True},
+                       {'min_ram': None}, {'tags': 'a'}, {'tags': ['x' * 256]}, {'disk_format': 'x'}, {'foo': 1},
+                       {'foo': None}, {'foo': {}},
                        {'x' * 256: 'v'}, {'foo': 'x' * 65536}, {'protected': 'true'}, {'owner': 5}, {'name': 'a\0'}):
             with self.subTest(values=str(values)[:40]):
                 self.assertEqual(400, self.code('POST', '/images', values))
 
     def test_names_that_clients_may_not_set(self):
-        for name in ('direct_url', 'self', 'file', 'schema', 'stores', 'checksum', 'size', 'virtual_size', 'status', 'created_at',
+        for name in ('direct_url', 'self', 'file', 'schema', 'stores', 'checksum', 'size', 'virtual_size', 'status',
+                     'created_at',
                      'updated_at', 'location', 'deleted', 'deleted_at', 'locations', 'os_hash_algo', 'os_hash_value',
                      'os_glance_import_task', 'os_glance_foo'):
             for value in ('v', None):
@@ -115,7 +125,8 @@ class CreateTest(ServingTestCase):
         self.assertEqual(200, self.patch(image, {'op': 'replace', 'path': '/name', 'value': 'n'}).status_int)
         self.assertEqual(400, self.patch(image, {'op': 'remove', 'path': '/level'}).status_int)
         self.assertEqual('1', self.show(image)['level'])
-        self.assertEqual(200, self.patch(image, {'op': 'remove', 'path': '/level'}, {'op': 'add', 'path': '/level', 'value': '2'}).status_int)
+        self.assertEqual(200, self.patch(image, {'op': 'remove', 'path': '/level'},
+                                         {'op': 'add', 'path': '/level', 'value': '2'}).status_int)
 
     def test_properties_outside_the_schema_can_be_switched_off(self):
         self.conf.set_override('allow_additional_image_properties', False)
@@ -123,9 +134,11 @@ class CreateTest(ServingTestCase):
 
     @settings(max_examples=150, deadline=None)
     @given(st.dictionaries(
-        st.one_of(st.sampled_from(('id', 'name', 'owner', 'tags', 'min_ram', 'status', 'locations', 'visibility', 'foo', 'image_id', 'member',
+        st.one_of(st.sampled_from(('id', 'name', 'owner', 'tags', 'min_ram', 'status', 'locations', 'visibility', 'foo',
+                                   'image_id', 'member',
                                    'loaded', 'disk_format')), st.text(max_size=4)),
-        st.recursive(st.one_of(st.none(), st.booleans(), st.integers(), st.text(max_size=4), st.floats(), st.just('private')),
+        st.recursive(st.one_of(st.none(), st.booleans(), st.integers(), st.text(max_size=4), st.floats(),
+                               st.just('private')),
                      lambda inner: st.lists(inner, max_size=3), max_leaves=4), max_size=4))
     def test_any_object_is_answered(self, values):
         self.assertIn(self.code('POST', '/images', values), (201, 400, 403, 409))
@@ -143,8 +156,10 @@ class ShowTest(ServingTestCase):
             'os_glance_import_task': 't', 'os_glance_importing_to_stores': 'a', 'os_glance_failed_import': '',
             'os_glance_stage_host': 'http://internal', 'os_glance_hash_op_host': 'http://internal', 'plain': None}))
         shown = self.show(image)
-        self.assertEqual({'os_glance_import_task': 't', 'os_glance_importing_to_stores': 'a', 'os_glance_failed_import': '', 'plain': ''},
-                         {name: value for name, value in shown.items() if name.startswith('os_glance') or name == 'plain'})
+        self.assertEqual({'os_glance_import_task': 't', 'os_glance_importing_to_stores': 'a',
+                          'os_glance_failed_import': '', 'plain': ''},
+                         {name: value for name,
+                          value in shown.items() if name.startswith('os_glance') or name == 'plain'})
 
     def test_stores(self):
         self.serve(stores=fakes.Stores('one', 'two'))
@@ -170,7 +185,9 @@ class ShowTest(ServingTestCase):
 
     def test_a_property_that_pretends_to_be_an_attribute(self):
         image = self.create()
-        self.env.database.image_update(image['id'], ImageChanges(set_properties={'owner': 'forged', 'id': 'forged', 'status': 'forged'}))
+        self.env.database.image_update(image['id'],
+                                       ImageChanges(set_properties={'owner': 'forged', 'id': 'forged',
+                                                                    'status': 'forged'}))
         self.assertNotIn('forged', self.show(image).values())
 
 
@@ -178,9 +195,11 @@ class PatchTest(ServingTestCase):
 
     def test_an_answer_is_the_image(self):
         image = self.create(foo='1')
-        response = self.patch(image, {'op': 'replace', 'path': '/name', 'value': 'ok'}, {'op': 'add', 'path': '/p0', 'value': 'x'},
+        response = self.patch(image, {'op': 'replace', 'path': '/name', 'value': 'ok'},
+                              {'op': 'add', 'path': '/p0', 'value': 'x'},
                               {'op': 'remove', 'path': '/foo'})
-        self.assertEqual((200, 'ok', 'x', False), (response.status_int, response.json['name'], response.json['p0'], 'foo' in response.json))
+        self.assertEqual((200, 'ok', 'x', False), (response.status_int, response.json['name'], response.json['p0'],
+                                                   'foo' in response.json))
         self.assertEqual(response.json, self.show(image))
 
     def test_the_draft_form(self):
@@ -197,15 +216,18 @@ class PatchTest(ServingTestCase):
 
     def test_all_or_nothing(self):
         image = self.create(foo='1')
-        for operation in ({'op': 'remove', 'path': '/absent'}, {'op': 'replace', 'path': '/visibility', 'value': 'public'}):
-            self.assertIn(self.patch(image, {'op': 'replace', 'path': '/name', 'value': 'n'}, {'op': 'replace', 'path': '/foo', 'value': '2'},
+        for operation in ({'op': 'remove', 'path': '/absent'}, {'op': 'replace', 'path': '/visibility',
+                                                                'value': 'public'}):
+            self.assertIn(self.patch(image, {'op': 'replace', 'path': '/name', 'value': 'n'},
+                                     {'op': 'replace', 'path': '/foo', 'value': '2'},
                                      operation).status_int, (403, 409))
             self.assertEqual(image, self.show(image))
 
     def test_the_request_is_checked_before_the_image_is_looked_up(self):
         absent = {'id': UUID}
         for operation, code in (({'op': 'add'}, 400), ({'op': 'add', 'path': '/status', 'value': 'x'}, 403),
-                                ({'op': 'add', 'path': '/name', 'value': 5}, 400), ({'op': 'add', 'path': '/name', 'value': 'n'}, 404)):
+                                ({'op': 'add', 'path': '/name', 'value': 5}, 400),
+                                ({'op': 'add', 'path': '/name', 'value': 'n'}, 404)):
             self.assertEqual(code, self.patch(absent, operation).status_int)
         response = self.patch(absent, media_type='application/json')
         self.assertEqual((415, '%s, %s' % (V20, V21)), (response.status_int, response.headers['Accept-Patch']))
@@ -213,12 +235,15 @@ class PatchTest(ServingTestCase):
     def test_visibility(self):
         image = self.create()
         for visibility, code in (('private', 200), ('community', 200), ('shared', 200), ('public', 403)):
-            self.assertEqual(code, self.patch(image, {'op': 'replace', 'path': '/visibility', 'value': visibility}).status_int)
-        self.assertEqual(200, self.patch(image, {'op': 'replace', 'path': '/visibility', 'value': 'public'}, context=fakes.admin()).status_int)
+            self.assertEqual(code, self.patch(image,
+                                              {'op': 'replace', 'path': '/visibility', 'value': visibility}).status_int)
+        self.assertEqual(200, self.patch(image, {'op': 'replace', 'path': '/visibility', 'value': 'public'},
+                                         context=fakes.admin()).status_int)
 
     def test_owner(self):
         image = self.create()
-        for op, value in (('replace', 'p-other'), ('add', 'p-other'), ('replace', None), ('replace', ''), ('replace', fakes.OWNER)):
+        for op, value in (('replace', 'p-other'), ('add', 'p-other'), ('replace', None), ('replace', ''),
+                          ('replace', fakes.OWNER)):
             with self.subTest(op=op, value=value):
                 self.assertEqual(403, self.patch(image, {'op': op, 'path': '/owner', 'value': value}).status_int)
                 self.assertEqual(fakes.OWNER, self.show(image)['owner'])
@@ -240,7 +265,8 @@ class PatchTest(ServingTestCase):
         image = self.create(tags=['a', 'b', 'c'], p='1', q='2')
         self.conf.set_override('image_tag_quota', 2)
         self.conf.set_override('image_property_quota', 1)
-        for operation, code in (({'op': 'replace', 'path': '/name', 'value': 'n'}, 200), ({'op': 'replace', 'path': '/p', 'value': '3'}, 200),
+        for operation, code in (({'op': 'replace', 'path': '/name', 'value': 'n'}, 200),
+                                ({'op': 'replace', 'path': '/p', 'value': '3'}, 200),
                                 ({'op': 'add', 'path': '/r', 'value': '3'}, 413), ({'op': 'remove', 'path': '/q'}, 200),
                                 ({'op': 'replace', 'path': '/tags', 'value': ['x', 'y', 'z']}, 413),
                                 ({'op': 'replace', 'path': '/tags', 'value': ['x', 'y', 'x']}, 200)):
@@ -250,12 +276,15 @@ class PatchTest(ServingTestCase):
     def test_a_patch_does_not_touch_what_others_see(self):
         mine, theirs = self.create(name='mine'), self.create(name='theirs')
         self.patch(mine, {'op': 'replace', 'path': '/image_id', 'value': theirs['id']})
-        self.patch(mine, {'op': 'add', 'path': '/image_id', 'value': theirs['id']}, {'op': 'replace', 'path': '/name', 'value': 'evil'})
+        self.patch(mine, {'op': 'add', 'path': '/image_id', 'value': theirs['id']},
+                   {'op': 'replace', 'path': '/name', 'value': 'evil'})
         self.assertEqual(theirs, self.show(theirs))
 
     def test_tags_keep_their_order(self):
         image = self.create(tags=['b', 'a'])
-        self.assertEqual(['c', 'a', 'b'], self.patch(image, {'op': 'replace', 'path': '/tags', 'value': ['c', 'a', 'b']}).json['tags'])
+        self.assertEqual(['c', 'a', 'b'], self.patch(image,
+                                                     {'op': 'replace', 'path': '/tags',
+                                                      'value': ['c', 'a', 'b']}).json['tags'])
 
 
 class DeleteTest(ServingTestCase):
@@ -286,11 +315,14 @@ class DeleteTest(ServingTestCase):
 class AnonymousTest(ServingTestCase):
 
     def test_nothing_can_be_changed(self):
-        self.serve(conf=fakes.make_conf(fakes.temporary_directory(self), '[oslo_policy]\nenforce_new_defaults = false\n'))
+        self.serve(conf=fakes.make_conf(fakes.temporary_directory(self),
+                                        '[oslo_policy]\nenforce_new_defaults = false\n'))
         image = self.create(fakes.admin(), owner=fakes.OWNER, visibility='public')
         anonymous = fakes.caller(None, (), read_only=True)
         self.assertEqual(200, self.code('GET', '/images/' + image['id'], context=anonymous))
         self.assertEqual(403, self.code('POST', '/images', {}, context=anonymous))
-        self.assertEqual(403, self.patch(image, {'op': 'add', 'path': '/a', 'value': 'b'}, context=anonymous).status_int)
+        self.assertEqual(403, self.patch(image, {'op': 'add', 'path': '/a', 'value': 'b'},
+                                         context=anonymous).status_int)
         self.assertEqual(403, self.code('DELETE', '/images/' + image['id'], context=anonymous))
-        self.assertEqual(403, self.code('PUT', '/images/%s/file' % image['id'], DATA, {'Content-Type': OCTETS}, anonymous))
+        self.assertEqual(403, self.code('PUT', '/images/%s/file' % image['id'], DATA, {'Content-Type': OCTETS},
+                                        anonymous))

@@ -18,7 +18,8 @@ VALUES = st.recursive(
 DOCUMENTS = st.one_of(st.lists(VALUES, max_size=4), st.dictionaries(TEXT, VALUES, max_size=4))
 # Pieces of JSON, and of what is not quite JSON, thrown together.
 SHREDS = st.lists(st.sampled_from((
-    b'{', b'}', b'[', b']', b',', b':', b'"', b'\\', b'a', b'null', b'true', b'NaN', b'-Infinity', b'0', b'-', b'1e999', b'.5',
+    b'{', b'}', b'[', b']', b',', b':', b'"', b'\\', b'a', b'null', b'true', b'NaN', b'-Infinity', b'0', b'-', b'1e999',
+    b'.5',
     b'9' * 30, b'\\ud800', b'\\u0000', b'\xff', b'\xc3\xa9', b'\xef\xbb\xbf', b'\0', b' ', b'"a":', b'"a":1,')),
     max_size=25).map(b''.join)
 

@@ -16,10 +16,12 @@ from glance.wsgi.faults import HTTPFault
 
 V20 = 'application/openstack-images-v2.0-json-patch'
 V21 = 'application/openstack-images-v2.1-json-patch'
-READ_ONLY = ('id', 'status', 'size', 'virtual_size', 'checksum', 'os_hash_algo', 'os_hash_value', 'created_at', 'updated_at',
+READ_ONLY = ('id', 'status', 'size', 'virtual_size', 'checksum', 'os_hash_algo', 'os_hash_value', 'created_at',
+             'updated_at',
              'direct_url', 'self', 'file', 'schema', 'stores')
 RESERVED = ('location', 'deleted', 'deleted_at', 'os_glance_import_task', 'os_glance_anything')
-BASE = {'name': 'n', 'visibility': 'private', 'protected': True, 'os_hidden': True, 'owner': 'p', 'tags': ['t'], 'min_disk': 1,
+BASE = {'name': 'n', 'visibility': 'private', 'protected': True, 'os_hidden': True, 'owner': 'p', 'tags': ['t'],
+        'min_disk': 1,
         'min_ram': 2, 'disk_format': 'qcow2', 'container_format': 'bare'}
 ENV = types.SimpleNamespace(validator=Validator(['raw', 'qcow2'], ['bare', 'ovf']),
                             conf=types.SimpleNamespace(max_json_body_size=100000))
@@ -63,7 +65,8 @@ class MediaTypeTest(Base):
                 self.assertEqual([], parse([], media_type))
 
     def test_any_other(self):
-        for media_type in (None, 'application/json', 'text/plain', 'application/openstack-images-v2.2-json-patch', V21 + 'x'):
+        for media_type in (None, 'application/json', 'text/plain', 'application/openstack-images-v2.2-json-patch',
+                           V21 + 'x'):
             with self.subTest(media_type=media_type), self.assertRaises(HTTPFault) as caught:
                 parse([], media_type)
             self.assertEqual(415, caught.exception.status)
@@ -85,13 +88,17 @@ class DocumentTest(Base):
 
     def test_new_form(self):
         for operation in ({}, {'path': '/a', 'value': 'b'}, {'op': 'add', 'value': 'b'}, {'op': 'add', 'path': '/a'},
-                          {'op': 'replace', 'path': '/a'}, {'op': 'Add', 'path': '/a', 'value': 'b'}, {'op': None, 'path': '/a'},
-                          {'op': ['add'], 'path': '/a', 'value': 'b'}, {'op': {}, 'path': '/a'}, {'add': '/a', 'value': 'b'},
-                          *({'op': op, 'path': '/a', 'from': '/b', 'value': 'b'} for op in ('test', 'move', 'copy', ''))):
+                          {'op': 'replace', 'path': '/a'}, {'op': 'Add', 'path': '/a', 'value': 'b'},
+                          {'op': None, 'path': '/a'},
+                          {'op': ['add'], 'path': '/a', 'value': 'b'}, {'op': {}, 'path': '/a'},
+                          {'add': '/a', 'value': 'b'},
+                          *({'op': op, 'path': '/a', 'from': '/b',
+                             'value': 'b'} for op in ('test', 'move', 'copy', ''))):
             self.invalid([operation])
 
     def test_draft_form(self):
-        for operation in ({}, {'value': 'b'}, {'add': '/a'}, {'replace': '/a'}, {'op': 'add', 'path': '/a', 'value': 'b'},
+        for operation in ({}, {'value': 'b'}, {'add': '/a'}, {'replace': '/a'},
+                          {'op': 'add', 'path': '/a', 'value': 'b'},
                           {'add': '/a', 'remove': '/a', 'value': 'b'}, {'add': '/a', 'replace': '/b', 'value': 'b'},
                           {'test': '/a', 'value': 'b'}):
             self.invalid([operation], V20)
@@ -99,7 +106,8 @@ class DocumentTest(Base):
 
     def test_remove_ignores_a_value(self):
         for media_type, operation in both_forms('remove', '/a', value=5):
-            self.assertEqual(('remove', 'a'), (parse([operation], media_type)[0].op, parse([operation], media_type)[0].name))
+            self.assertEqual(('remove', 'a'), (parse([operation], media_type)[0].op,
+                                               parse([operation], media_type)[0].name))
 
     def test_one_bad_operation_refuses_all(self):
         self.invalid([{'op': 'add', 'path': '/a', 'value': 'b'}, {'op': 'add', 'path': '/b', 'value': 5}])
@@ -112,7 +120,8 @@ class DocumentTest(Base):
     @given(st.recursive(st.one_of(st.none(), st.booleans(), st.integers(), st.text(max_size=5),
                                   st.sampled_from(('/name', '/a', '/locations/0', '/tags/-', 'add', 'remove', '~'))),
                         lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(
-                            st.sampled_from(('op', 'path', 'value', 'add', 'replace', 'remove')), inner, max_size=3)), max_leaves=10),
+                            st.sampled_from(('op', 'path', 'value', 'add', 'replace', 'remove')), inner, max_size=3)),
+                        max_leaves=10),
            st.sampled_from((V20, V21)))
     def test_any_document_is_operations_or_a_refusal(self, document, media_type):
         try:
@@ -130,7 +139,8 @@ class PointerTest(Base):
         return names.pop()
 
     def test_names(self):
-        for path, name in (('/a', 'a'), ('/', ''), ('/a~1b', 'a/b'), ('/a~0b', 'a~b'), ('/~01', '~1'), ('/ a b ', 'a b'), ('/é', 'é'),
+        for path, name in (('/a', 'a'), ('/', ''), ('/a~1b', 'a/b'), ('/a~0b', 'a~b'), ('/~01', '~1'),
+                           ('/ a b ', 'a b'), ('/é', 'é'),
                            ('/-', '-'), ('/0', '0'), ('/Name', 'Name')):
             with self.subTest(path=path):
                 self.assertEqual(name, self.name(path))
@@ -168,8 +178,10 @@ class RefusedNameTest(Base):
                 self.forbidden([operation], media_type)
 
     def test_values_are_checked(self):
-        for name, value in (('name', 5), ('name', 'x' * 256), ('min_ram', -1), ('min_disk', True), ('tags', 'a'), ('tags', [1]),
-                            ('visibility', None), ('visibility', 'all'), ('protected', 'true'), ('disk_format', 'bare'), ('a', 5),
+        for name, value in (('name', 5), ('name', 'x' * 256), ('min_ram', -1), ('min_disk', True), ('tags', 'a'),
+                            ('tags', [1]),
+                            ('visibility', None), ('visibility', 'all'), ('protected', 'true'), ('disk_format', 'bare'),
+                            ('a', 5),
                             ('a', None), ('a', ['b']), ('k' * 256, 'v')):
             for op in ('add', 'replace'):
                 for media_type, operation in both_forms(op, '/' + name, value=value):
@@ -195,7 +207,8 @@ class ApplyTest(Base):
     def test_base_attributes_and_add(self):
         for name, value in BASE.items():
             with self.subTest(name=name):
-                self.assertEqual(value, getattr(patch(Image('i'), {'op': 'add', 'path': '/' + name, 'value': value}), name))
+                self.assertEqual(value, getattr(patch(Image('i'), {'op': 'add', 'path': '/' + name, 'value': value}),
+                                                name))
             self.conflict({'add': '/' + name, 'value': value}, media_type=V20)
 
     def test_properties_in_the_new_form(self):
@@ -216,16 +229,19 @@ class ApplyTest(Base):
 
     def test_operations_see_what_the_ones_before_did(self):
         patch(self.image, {'op': 'add', 'path': '/x', 'value': '1'}, {'op': 'replace', 'path': '/x', 'value': '2'},
-              {'op': 'remove', 'path': '/x'}, {'op': 'add', 'path': '/x', 'value': '3'}, {'op': 'remove', 'path': '/old'})
+              {'op': 'remove', 'path': '/x'}, {'op': 'add', 'path': '/x', 'value': '3'},
+              {'op': 'remove', 'path': '/old'})
         self.assertEqual({'x': '3'}, self.image.extra_properties)
         self.conflict({'op': 'remove', 'path': '/x'}, {'op': 'remove', 'path': '/x'})
 
     def test_tags_are_replaced_as_a_whole(self):
         self.image.tags = ['a', 'b']
-        self.assertEqual(['c', 'b'], patch(self.image, {'op': 'replace', 'path': '/tags', 'value': ['c', 'b', 'c']}).tags)
+        self.assertEqual(['c', 'b'], patch(self.image,
+                                           {'op': 'replace', 'path': '/tags', 'value': ['c', 'b', 'c']}).tags)
 
     def test_internal_names_of_our_objects_are_properties(self):
-        for name in ('extra_properties', 'loaded', 'changes', 'remember', 'set_status', '__class__', '__dict__', 'repo', 'base'):
+        for name in ('extra_properties', 'loaded', 'changes', 'remember', 'set_status', '__class__', '__dict__', 'repo',
+                     'base'):
             with self.subTest(name=name):
                 before = Image('i').__dict__.keys()
                 image = patch(Image('i'), {'op': 'add', 'path': '/' + name, 'value': 'v'})

@@ -44,7 +44,8 @@ class PathMapTest(unittest.TestCase):
 
     def test_the_longest_path_that_fits(self):
         paths = ('/', '/v2', '/v2/deep', '/healthcheck/')
-        for path, expected in (('/', '/  /'), ('/x', '/  /x'), ('/v2', '/v2 /v2 '), ('/v2/', '/v2 /v2 /'), ('/v2/images', '/v2 /v2 /images'),
+        for path, expected in (('/', '/  /'), ('/x', '/  /x'), ('/v2', '/v2 /v2 '), ('/v2/', '/v2 /v2 /'),
+                               ('/v2/images', '/v2 /v2 /images'),
                                ('/v2x', '/  /v2x'), ('/v2/deep/er', '/v2/deep /v2/deep /er'), ('/V2', '/  /V2'),
                                ('/healthcheck', '/healthcheck/ /healthcheck ')):
             with self.subTest(path=path):
@@ -68,7 +69,8 @@ class FactoryTest(unittest.TestCase):
         self.addCleanup(patcher.stop)
 
     def test_versions_that_are_switched_off_are_left_out(self):
-        for v1, v2, expected in ((False, True, ['root', 'two']), (True, True, ['root', 'one', 'two']), (True, False, ['root', 'one'])):
+        for v1, v2, expected in ((False, True, ['root', 'two']), (True, True, ['root', 'one', 'two']),
+                                 (True, False, ['root', 'one'])):
             self.conf.set_override('enable_v1_api', v1)
             self.conf.set_override('enable_v2_api', v2)
             loader = Loader()
@@ -91,7 +93,8 @@ class StackTest(unittest.TestCase):
         self.stack = VersionNegotiationFilter(ContextMiddleware(root, self.env.conf), self.env.conf)
 
     def call(self, method, target, confirmed=True, body=b'', **headers):
-        identity = {'X-Identity-Status': 'Confirmed', 'X-Roles': 'member,reader', 'X-Project-Id': fakes.OWNER, 'X-User-Id': 'u'}
+        identity = {'X-Identity-Status': 'Confirmed', 'X-Roles': 'member,reader', 'X-Project-Id': fakes.OWNER,
+                    'X-User-Id': 'u'}
         return wsgi_client.request(self.stack, method, target, body, {**(identity if confirmed else {}), **headers},
                                    **{'glance.environment': self.env, 'glance.request_id': 'req-1'})
 
@@ -117,7 +120,8 @@ class StackTest(unittest.TestCase):
             self.assertEqual(code, self.call('GET', target, confirmed=False).status_int)
 
     def test_everything_else_does(self):
-        for method, target in (('GET', '/v2/images'), ('POST', '/v2/images'), ('GET', '/v2/nothing'), ('PUT', '/v2/images/x/file'),
+        for method, target in (('GET', '/v2/images'), ('POST', '/v2/images'), ('GET', '/v2/nothing'),
+                               ('PUT', '/v2/images/x/file'),
                                ('GET', '/v2/schemas/image'), ('PROPFIND', '/v2/images')):
             with self.subTest(method=method, target=target):
                 self.assertEqual(401, self.call(method, target, confirmed=False).status_int)

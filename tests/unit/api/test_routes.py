@@ -28,19 +28,23 @@ class RouteTest(ServingTestCase):
             response.status_int, response.body, response.headers['Content-Length'], response.headers['Content-MD5']))
 
     def test_unknown_paths(self):
-        for path in ('/', '/images/', '/images/x/', '/images/x/files', '/image', '/Images', '/images//file', '/schemas', '/schemas/',
-                     '/schemas/nothing', '/images/x/file/', '/images/a%2Fb', '/images/a%2fb', '/images/x/file/y', '/v2/images', '//images',
+        for path in ('/', '/images/', '/images/x/', '/images/x/files', '/image', '/Images', '/images//file', '/schemas',
+                     '/schemas/',
+                     '/schemas/nothing', '/images/x/file/', '/images/a%2Fb', '/images/a%2fb', '/images/x/file/y',
+                     '/v2/images', '//images',
                      '/images/%00', '/images/' + 'x' * 10000):
             with self.subTest(path=path[:40]):
                 self.assertEqual(404, self.code('GET', path))
 
     def test_an_encoded_slash_does_not_reach_another_resource(self):
         image = self.active()
-        for path in ('/images/%s%%2Ffile' % image['id'], '/images%%2F%s' % image['id'], '/images/%s/tags%%2Fx' % image['id']):
+        for path in ('/images/%s%%2Ffile' % image['id'], '/images%%2F%s' % image['id'],
+                     '/images/%s/tags%%2Fx' % image['id']):
             self.assertEqual(404, self.code('GET', path))
 
     def test_unknown_methods_of_unknown_paths(self):
-        for method, code in (('PROPFIND', 501), ('OPTIONS', 501), ('get', 501), ('GET', 404), ('HEAD', 404), ('POST', 404), ('PUT', 404),
+        for method, code in (('PROPFIND', 501), ('OPTIONS', 501), ('get', 501), ('GET', 404), ('HEAD', 404),
+                             ('POST', 404), ('PUT', 404),
                              ('DELETE', 404), ('PATCH', 404)):
             with self.subTest(method=method):
                 self.assertEqual(code, self.code(method, '/nothing'))
@@ -51,7 +55,8 @@ class RouteTest(ServingTestCase):
 
     def test_the_bare_version(self):
         response = self.call('GET', '')
-        self.assertEqual((302, 'http://localhost:9292/v2/', ''), (response.status_int, response.headers['Location'], response.text.strip()))
+        self.assertEqual((302, 'http://localhost:9292/v2/', ''), (response.status_int, response.headers['Location'],
+                                                                  response.text.strip()))
 
     def test_ids_are_compared_exactly(self):
         image = self.create(id='0000000a-0000-0000-0000-000000000005')

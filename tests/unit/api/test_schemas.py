@@ -12,13 +12,17 @@ class SchemaTest(ServingTestCase):
         self.assertEqual(['name', 'properties', 'additionalProperties', 'links'], list(schema))
         self.assertEqual(('image', {'type': 'string'}), (schema['name'], schema['additionalProperties']))
         self.assertEqual(
-            ['id', 'name', 'status', 'visibility', 'protected', 'os_hidden', 'checksum', 'os_hash_algo', 'os_hash_value', 'owner', 'size',
-             'virtual_size', 'container_format', 'disk_format', 'created_at', 'updated_at', 'tags', 'direct_url', 'min_ram', 'min_disk',
+            ['id', 'name', 'status', 'visibility', 'protected', 'os_hidden', 'checksum', 'os_hash_algo',
+             'os_hash_value', 'owner', 'size',
+             'virtual_size', 'container_format', 'disk_format', 'created_at', 'updated_at', 'tags', 'direct_url',
+             'min_ram', 'min_disk',
              'self', 'file', 'stores', 'schema', 'locations'], list(schema['properties']))
         read_only = {name for name, definition in schema['properties'].items() if definition.get('readOnly')}
-        self.assertEqual({'status', 'checksum', 'os_hash_algo', 'os_hash_value', 'size', 'virtual_size', 'created_at', 'updated_at',
+        self.assertEqual({'status', 'checksum', 'os_hash_algo', 'os_hash_value', 'size', 'virtual_size', 'created_at',
+                          'updated_at',
                           'direct_url', 'self', 'file', 'schema', 'stores'}, read_only)
-        self.assertEqual(['queued', 'saving', 'active', 'killed', 'deleted', 'uploading', 'importing', 'pending_delete', 'deactivated'],
+        self.assertEqual(['queued', 'saving', 'active', 'killed', 'deleted', 'uploading', 'importing', 'pending_delete',
+                          'deactivated'],
                          schema['properties']['status']['enum'])
         self.assertEqual(['community', 'public', 'private', 'shared'], schema['properties']['visibility']['enum'])
         self.assertEqual([None, *self.conf.image_format.disk_formats], schema['properties']['disk_format']['enum'])

@@ -45,8 +45,10 @@ class DocumentTest(Base):
                     self.configure(multi, cache)
                     minors = ALWAYS | (MULTI if multi else set()) | (CACHE if cache else set())
                     entries = self.entries()
-                    self.assertEqual(['v2.%d' % minor for minor in sorted(minors, reverse=True)], [entry['id'] for entry in entries])
-                    self.assertEqual(['CURRENT'] + ['SUPPORTED'] * (len(minors) - 1), [entry['status'] for entry in entries])
+                    self.assertEqual(['v2.%d' % minor for minor in sorted(minors, reverse=True)],
+                                     [entry['id'] for entry in entries])
+                    self.assertEqual(['CURRENT'] + ['SUPPORTED'] * (len(minors) - 1),
+                                     [entry['status'] for entry in entries])
 
     def test_links(self):
         for entry in self.entries():
@@ -63,7 +65,8 @@ class DocumentTest(Base):
         self.assertEqual('https://example.org/image/v2/', self.entries()[0]['links'][0]['href'])
 
     def test_the_base_is_that_of_the_request(self):
-        environ = wsgi_client.environ_of('GET', '/', SCRIPT_NAME='/image', HTTP_HOST='x.example.org', **{'wsgi.url_scheme': 'https'})
+        environ = wsgi_client.environ_of('GET', '/', SCRIPT_NAME='/image', HTTP_HOST='x.example.org',
+                                         **{'wsgi.url_scheme': 'https'})
         document = wsgi_client.call(self.application(), environ).json
         self.assertEqual('https://x.example.org/image/v2/', document['versions'][0]['links'][0]['href'])
 
@@ -76,7 +79,8 @@ class DocumentTest(Base):
     def test_v1_comes_last(self):
         self.conf.set_override('enable_v1_api', True)
         entries = self.entries()[-2:]
-        self.assertEqual([('v1.1', 'DEPRECATED', 'http://localhost:9292/v1/'), ('v1.0', 'DEPRECATED', 'http://localhost:9292/v1/')],
+        self.assertEqual([('v1.1', 'DEPRECATED', 'http://localhost:9292/v1/'),
+                          ('v1.0', 'DEPRECATED', 'http://localhost:9292/v1/')],
                          [(entry['id'], entry['status'], entry['links'][0]['href']) for entry in entries])
 
     def test_v1_alone(self):
@@ -101,8 +105,10 @@ class StatusTest(Base):
                     self.assertIsNone(self.seen)
 
     def test_anything_unknown_is_300(self):
-        for target in ('/', '', '/v3', '/foo', '/foo/versions', '/v2.99/images', '/v2.05/images', '/V2/images', '/2/images', '/2.0',
-                       '/v2.18/images', '/v2.8/images', '/v1/images', '/v1.1/images', '//v2/images', '/versionsx', '/v2.', '/v',
+        for target in ('/', '', '/v3', '/foo', '/foo/versions', '/v2.99/images', '/v2.05/images', '/V2/images',
+                       '/2/images', '/2.0',
+                       '/v2.18/images', '/v2.8/images', '/v1/images', '/v1.1/images', '//v2/images', '/versionsx',
+                       '/v2.', '/v',
                        '/v2%20/images', '/vv2'):
             with self.subTest(target=target):
                 self.assertEqual(300, self.request(target).status_int)
@@ -126,8 +132,10 @@ class PathTest(Base):
                     self.assertEqual(200 if minor in offered else 300, response.status_int)
 
     def test_the_rest_of_the_path_is_kept(self):
-        for target, path in (('/v2', '/v2'), ('/v2/', '/v2/'), ('/v2.0', '/v2'), ('/v2.0/', '/v2/'), ('/v2.3/images/', '/v2/images/'),
-                             ('/v2/images//x', '/v2/images//x'), ('/v2//images', '/v2//images'), ('/v2/versions', '/v2/versions')):
+        for target, path in (('/v2', '/v2'), ('/v2/', '/v2/'), ('/v2.0', '/v2'), ('/v2.0/', '/v2/'),
+                             ('/v2.3/images/', '/v2/images/'),
+                             ('/v2/images//x', '/v2/images//x'), ('/v2//images', '/v2//images'),
+                             ('/v2/versions', '/v2/versions')):
             with self.subTest(target=target):
                 self.request(target)
                 self.assertEqual(path, self.seen)

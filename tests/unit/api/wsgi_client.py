@@ -34,9 +34,11 @@ def environ_of(method, target, body=b'', headers=None, **extra):
     path, _, query = target.partition('?')
     environ = {
         'REQUEST_METHOD': method, 'SCRIPT_NAME': '', 'PATH_INFO': unquote_to_bytes(path).decode('latin-1'),
-        'QUERY_STRING': query, 'RAW_URI': target, 'SERVER_NAME': 'localhost', 'SERVER_PORT': '9292', 'HTTP_HOST': 'localhost:9292',
+        'QUERY_STRING': query, 'RAW_URI': target, 'SERVER_NAME': 'localhost', 'SERVER_PORT': '9292',
+        'HTTP_HOST': 'localhost:9292',
         'SERVER_PROTOCOL': 'HTTP/1.1', 'REMOTE_ADDR': '127.0.0.1', 'wsgi.version': (1, 0), 'wsgi.url_scheme': 'http',
-        'wsgi.input': io.BytesIO(body), 'wsgi.errors': io.StringIO(), 'wsgi.multithread': True, 'wsgi.multiprocess': False,
+        'wsgi.input': io.BytesIO(body), 'wsgi.errors': io.StringIO(), 'wsgi.multithread': True,
+        'wsgi.multiprocess': False,
         'wsgi.run_once': False,
     }
     if body:

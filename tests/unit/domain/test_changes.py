@@ -18,7 +18,8 @@ def stored(**values):
 class ChangesTest(unittest.TestCase):
 
     def test_a_stored_image_has_no_changes(self):
-        image = stored(name='n', tags=['a'], extra_properties={'k': 'v'}, locations=[Location('u', {'store': 's'}, id=1)])
+        image = stored(name='n', tags=['a'], extra_properties={'k': 'v'},
+                       locations=[Location('u', {'store': 's'}, id=1)])
         self.assertFalse(image.changes)
 
     def test_only_what_changed_is_named(self):
@@ -72,7 +73,8 @@ class ChangesTest(unittest.TestCase):
         image.locations = [Location('2', {'x': 'y'}, id=2), Location('3')]
         changes = image.changes
         self.assertEqual((['3'], [2], [1]), (
-            [location.url for location in changes.added_locations], [location.id for location in changes.updated_locations],
+            [location.url for location in changes.added_locations],
+            [location.id for location in changes.updated_locations],
             [location.id for location in changes.removed_locations]))
 
     def test_what_the_service_keeps_is_no_change(self):

@@ -46,7 +46,8 @@ class ValidatorTest(unittest.TestCase):
 
     def test_wrong_types(self):
         wrong = {
-            str: (1, True, 1.5, [], {}), bool: (0, 1, 'true', None, [], 1.0), int: ('1', True, False, None, [], 1.5, {}),
+            str: (1, True, 1.5, [], {}), bool: (0, 1, 'true', None, [], 1.0),
+            int: ('1', True, False, None, [], 1.5, {}),
             list: ('a', None, {'a': 1}, 1, [1], [None], [['a']], [True]),
         }
         for name in ('id', *BASE):
@@ -76,7 +77,8 @@ class ValidatorTest(unittest.TestCase):
     def test_ids(self):
         self.accepted('id', UUID)
         self.accepted('id', UUID.upper())
-        for value in ('', 'x', UUID + '\n', ' ' + UUID, UUID.replace('-', ''), '{%s}' % UUID, UUID + 'a', '../' + UUID[3:],
+        for value in ('', 'x', UUID + '\n', ' ' + UUID, UUID.replace('-', ''), '{%s}' % UUID, UUID + 'a',
+                      '../' + UUID[3:],
                       UUID.replace('b', 'g'), UUID.replace('2', '٢', 1)):
             self.refused('id', value)
 

@@ -39,7 +39,8 @@ def make_conf(directory=None, text='[DEFAULT]\n'):
         with open(files[0], 'w') as file:
             file.write(text)
     # A project of its own, so that files of an installation on this machine are not found.
-    options([], project='glance-test-%s' % uuid.uuid4(), prog='glance-api', default_config_files=files, default_config_dirs=[])
+    options([], project='glance-test-%s' % uuid.uuid4(), prog='glance-api', default_config_files=files,
+            default_config_dirs=[])
     return options
 
 

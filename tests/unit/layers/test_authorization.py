@@ -32,8 +32,10 @@ class WriteTest(unittest.TestCase):
 
     def test_who_may_write(self):
         for context, owner, allowed in (
-                (OWN, fakes.OWNER, True), (FOREIGN, fakes.OWNER, False), (NOBODY, fakes.OWNER, False), (OWN, None, False),
-                (NOBODY, None, False), (fakes.admin(), fakes.OWNER, True), (fakes.admin(), None, True), (ANONYMOUS, None, False),
+                (OWN, fakes.OWNER, True), (FOREIGN, fakes.OWNER, False), (NOBODY, fakes.OWNER, False),
+                (OWN, None, False),
+                (NOBODY, None, False), (fakes.admin(), fakes.OWNER, True), (fakes.admin(), None, True),
+                (ANONYMOUS, None, False),
                 (fakes.caller(None, ('admin',), read_only=True), fakes.OWNER, False)):
             for verb in WRITES:
                 with self.subTest(project=context.owner, owner=owner, verb=verb):

@@ -26,7 +26,8 @@ class Base(unittest.TestCase):
 class RecordTest(Base):
 
     def test_attributes_and_properties_of_a_new_image(self):
-        image = self.images.new({'name': 'n', 'id': 'i-1', 'tags': ['t'], 'os_distro': 'debian', 'min_ram': 1, 'image_id': 'x'})
+        image = self.images.new({'name': 'n', 'id': 'i-1', 'tags': ['t'], 'os_distro': 'debian', 'min_ram': 1,
+                                 'image_id': 'x'})
         self.assertEqual(('i-1', 'n', ['t'], 1), (image.image_id, image.name, image.tags, image.min_ram))
         self.assertEqual({'os_distro': 'debian', 'image_id': 'x'}, image.extra_properties)
         self.assertEqual(('queued', 'shared'), (image.status, image.visibility))
@@ -43,7 +44,8 @@ class RecordTest(Base):
     def test_what_was_added_comes_back(self):
         image = self.add(name='n', tags=['b', 'a'], os_distro='debian', protected=True, visibility='public', min_disk=3)
         again = self.images.get(image.image_id)
-        for name in ('image_id', 'name', 'tags', 'extra_properties', 'protected', 'visibility', 'min_disk', 'owner', 'status',
+        for name in ('image_id', 'name', 'tags', 'extra_properties', 'protected', 'visibility', 'min_disk', 'owner',
+                     'status',
                      'created_at', 'updated_at', 'disk_format', 'container_format', 'size', 'locations'):
             self.assertEqual(getattr(image, name), getattr(again, name), name)
         self.assertFalse(again.changes)
@@ -212,7 +214,8 @@ class UploadStepTest(Base):
         image = self.add()
         with self.env.leases.hold(image.image_id) as mine, self.env.leases.hold(image.image_id) as theirs:
             self.images.begin_upload(image, mine)
-            self.env.database.image_update(image.image_id, ImageChanges(columns={'status': 'queued'}), 'saving', release=mine.attempt)
+            self.env.database.image_update(image.image_id, ImageChanges(columns={'status': 'queued'}), 'saving',
+                                           release=mine.attempt)
             self.images.begin_upload(self.images.get(image.image_id), theirs)
             image.size = 4
             self.assertRaises(exceptions.Conflict, self.images.finish_upload, image, mine)
@@ -235,5 +238,6 @@ class UploadStepTest(Base):
         with self.env.leases.hold(image.image_id) as lease:
             self.images.begin_upload(image, lease)
             self.images.abort_upload(image, lease)
-        self.assertEqual(('queued', None, None), (self.record(image)['status'], self.record(image)['size'], self.record(image)['checksum']))
+        self.assertEqual(('queued', None, None), (self.record(image)['status'], self.record(image)['size'],
+                                                  self.record(image)['checksum']))
         self.assertEqual([], self.env.database.lease_list(worker_prefix=''))

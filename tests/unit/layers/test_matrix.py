@@ -44,7 +44,8 @@ LIKE = {'R': 'M', 'N': 'M', 'r': 'm', 'S': 'O'}
 def callers():
     return {
         'M': fakes.caller(fakes.OWNER), 'R': fakes.caller(fakes.OWNER, ('reader',)), 'N': fakes.caller(fakes.OWNER, ()),
-        'm': fakes.caller(fakes.FRIEND), 'r': fakes.caller(fakes.FRIEND, ('reader',)), 'O': fakes.caller(fakes.STRANGER),
+        'm': fakes.caller(fakes.FRIEND), 'r': fakes.caller(fakes.FRIEND, ('reader',)),
+        'O': fakes.caller(fakes.STRANGER),
         'A': fakes.admin(), 'S': fakes.caller('p-service', ('service',)),
         'Y': fakes.caller(None, ('admin', 'member', 'reader'), system_scope='all', is_admin=True),
     }
@@ -89,7 +90,8 @@ class MatrixTest(unittest.TestCase):
             image = images.get(self.stored(visibility, status='queued', size=None), rule='upload_image')
             images.upload(image, fakes.Source(b'data'))
         elif verb.startswith('download'):
-            image = images.get(self.stored(visibility, status='deactivated' if verb.endswith('deactivated') else 'active'))
+            image = images.get(self.stored(visibility,
+                                           status='deactivated' if verb.endswith('deactivated') else 'active'))
             images.data_size(image)
             images.download(image)
         elif verb.startswith('create'):
@@ -147,8 +149,10 @@ class MatrixTest(unittest.TestCase):
         self.conf = fakes.make_conf(fakes.temporary_directory(self), '[oslo_policy]\nenforce_new_defaults = false\n')
         self.env = fakes.make_environment(self, self.conf)
         for verb, visibility, expected in (('list', None, 200), ('show', 'public', 200), ('download', 'public', 200),
-                                           ('patch', 'public', 403), ('upload', 'public', 403), ('delete', 'public', 403),
-                                           ('create', 'private', 403), ('show', 'shared', 404), ('show', 'private', 404)):
+                                           ('patch', 'public', 403), ('upload', 'public', 403),
+                                           ('delete', 'public', 403),
+                                           ('create', 'private', 403), ('show', 'shared', 404),
+                                           ('show', 'private', 404)):
             with self.subTest(verb=verb, visibility=visibility):
                 context = fakes.caller(None, (), read_only=True)
                 self.assertEqual(expected, self.outcome(context, verb, visibility))

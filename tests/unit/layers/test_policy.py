@@ -67,7 +67,8 @@ class VerbTest(unittest.TestCase):
                 self.assertEqual(([verb], [rule]), (spy.calls, rules.names))
 
     def test_visibilities_on_create(self):
-        for visibility, expected in (('public', ['add_image', 'publicize_image']), ('community', ['add_image', 'communitize_image']),
+        for visibility, expected in (('public', ['add_image', 'publicize_image']),
+                                     ('community', ['add_image', 'communitize_image']),
                                      ('private', ['add_image']), ('shared', ['add_image'])):
             images, rules, spy = layer()
             images.new({'owner': 'o', 'visibility': visibility})
@@ -110,7 +111,8 @@ class VerbTest(unittest.TestCase):
         images.save(found)
         for rule, target in rules.asked:
             with self.subTest(rule=rule):
-                self.assertEqual((fakes.OWNER, 'private', 'secret'), (target['project_id'], target['visibility'], target['level']))
+                self.assertEqual((fakes.OWNER, 'private', 'secret'), (target['project_id'], target['visibility'],
+                                                                      target['level']))
 
 
 class GetTest(unittest.TestCase):
@@ -147,16 +149,20 @@ class ListTest(unittest.TestCase):
 class TargetTest(unittest.TestCase):
 
     def test_attributes_and_aliases(self):
-        target = target_of(image('i-1', member='m', extra_properties={'os_distro': 'debian'}, locations=[Location('u')]))
-        for name in ('id', 'image_id', 'name', 'status', 'created_at', 'updated_at', 'visibility', 'min_disk', 'min_ram', 'protected',
+        target = target_of(image('i-1', member='m', extra_properties={'os_distro': 'debian'},
+                                 locations=[Location('u')]))
+        for name in ('id', 'image_id', 'name', 'status', 'created_at', 'updated_at', 'visibility', 'min_disk',
+                     'min_ram', 'protected',
                      'os_hidden', 'checksum', 'os_hash_algo', 'os_hash_value', 'owner', 'project_id', 'disk_format',
-                     'container_format', 'size', 'virtual_size', 'tags', 'extra_properties', 'member', 'member_id', 'os_distro'):
+                     'container_format', 'size', 'virtual_size', 'tags', 'extra_properties', 'member', 'member_id',
+                     'os_distro'):
             self.assertIn(name, target)
         self.assertNotIn('locations', target)
         self.assertEqual(('i-1', 'i-1', fakes.OWNER, fakes.OWNER, 'm', 'm', 'debian'), tuple(target[name] for name in (
             'id', 'image_id', 'owner', 'project_id', 'member', 'member_id', 'os_distro')))
 
     def test_a_property_cannot_pretend_to_be_an_attribute(self):
-        forged = {name: 'forged' for name in ('project_id', 'owner', 'visibility', 'member', 'member_id', 'id', 'image_id', 'status')}
+        forged = dict.fromkeys(('project_id', 'owner', 'visibility', 'member', 'member_id', 'id', 'image_id', 'status'),
+                               'forged')
         self.assertNotIn('forged', [value for name, value in target_of(image(extra_properties=forged)).items()
                                     if name != 'extra_properties'])

@@ -59,7 +59,8 @@ class UploadTest(Base):
 
     def test_data_and_record(self):
         image = self.uploaded(disk_format='raw')
-        self.assertEqual(('active', 10, 10, 'sha512'), (image.status, image.size, image.virtual_size, image.os_hash_algo))
+        self.assertEqual(('active', 10, 10, 'sha512'), (image.status, image.size, image.virtual_size,
+                                                        image.os_hash_algo))
         self.assertEqual(hashlib.md5(DATA).hexdigest(), image.checksum)
         self.assertEqual(hashlib.sha512(DATA).hexdigest(), image.os_hash_value)
         self.assertEqual([self.store.url(image.image_id)], [location.url for location in image.locations])
@@ -78,7 +79,8 @@ class UploadTest(Base):
                     'status': status, 'owner': fakes.OWNER, 'disk_format': 'raw', 'container_format': 'bare'})
                 source = fakes.Source(DATA)
                 self.assertRaises(exceptions.Conflict, self.images.upload, self.images.get(record['id']), source)
-                self.assertEqual((0, {}, status), (source.read, self.store.objects, self.images.get(record['id']).status))
+                self.assertEqual((0, {}, status), (source.read, self.store.objects,
+                                                   self.images.get(record['id']).status))
 
     def test_both_formats_are_needed(self):
         for name in ('disk_format', 'container_format'):
@@ -109,7 +111,8 @@ class UploadTest(Base):
     def test_what_is_written_into_the_store_carries_the_attempt(self):
         image, seen = self.add(), []
         self.images.upload(image, fakes.Source(DATA, lambda: seen.append((
-            {attempt for _, attempt in self.store.partial}, {lease.attempt for lease in self.env.database.lease_list(worker_prefix='')}))))
+            {attempt for _, attempt in self.store.partial},
+            {lease.attempt for lease in self.env.database.lease_list(worker_prefix='')}))))
         (partial, leased), = seen
         self.assertEqual(leased, partial)
 
@@ -121,7 +124,8 @@ class UploadTest(Base):
         image = self.add(name='old')
         self.images.upload(image, fakes.Source(DATA, change))
         record = self.record(image)
-        self.assertEqual(('active', 'new', ['t'], {'p': 'v'}), (record['status'], record['name'], record['tags'], record['properties']))
+        self.assertEqual(('active', 'new', ['t'], {'p': 'v'}), (record['status'], record['name'], record['tags'],
+                                                                record['properties']))
 
 
 class FailedUploadTest(Base):
@@ -132,7 +136,8 @@ class FailedUploadTest(Base):
         return image
 
     def test_store_errors(self):
-        for error in (exceptions.StoreFull, exceptions.StoreWriteDenied, exceptions.StoreReadOnly, exceptions.StoreUnavailable,
+        for error in (exceptions.StoreFull, exceptions.StoreWriteDenied, exceptions.StoreReadOnly,
+                      exceptions.StoreUnavailable,
                       exceptions.StoreError, OSError):
             for operation in ('writer', 'write', 'commit'):
                 with self.subTest(error=error.__name__, operation=operation):
@@ -241,7 +246,8 @@ class FailedUploadTest(Base):
 
         def take_over():
             lease, = database.lease_list(worker_prefix='')
-            database.image_update(image.image_id, ImageChanges(columns={'status': 'queued'}), 'saving', release=lease.attempt)
+            database.image_update(image.image_id, ImageChanges(columns={'status': 'queued'}), 'saving',
+                                  release=lease.attempt)
             again = self.images.get(image.image_id)
             self.images.upload(again, fakes.Source(b'second'))
             second.append(again)
@@ -277,7 +283,8 @@ class DownloadTest(Base):
         self.assertEqual(10, gateway.images(fakes.admin(), self.env).data_size(image))
 
     def test_an_image_without_size_or_location(self):
-        self.assertRaises(exceptions.ObjectNotFound, self.images.data_size, Image('i', status='active', owner=fakes.OWNER, size=1))
+        self.assertRaises(exceptions.ObjectNotFound, self.images.data_size,
+                          Image('i', status='active', owner=fakes.OWNER, size=1))
         self.assertRaises(exceptions.ObjectNotFound, self.images.data_size, Image(
             'i', status='active', owner=fakes.OWNER, locations=[Location('memory:///i')]))
 

@@ -37,7 +37,8 @@ class DefaultsTest(unittest.TestCase):
             self.assertEqual('MRA', self.passing('get_images', target(visibility)))
 
     def test_reading(self):
-        for rule, private, shared, public in (('get_image', 'MRA', 'MRmrOA', 'MRmrOA'), ('download_image', 'MA', 'MmOA', 'MmOA')):
+        for rule, private, shared, public in (('get_image', 'MRA', 'MRmrOA', 'MRmrOA'),
+                                              ('download_image', 'MA', 'MmOA', 'MmOA')):
             with self.subTest(rule=rule):
                 self.assertEqual(private, self.passing(rule, target('private')))
                 self.assertEqual(shared, self.passing(rule, target('shared')))
@@ -54,7 +55,8 @@ class DefaultsTest(unittest.TestCase):
 
     def test_services(self):
         self.assertEqual('ASY', self.passing('service_api', {}))
-        self.assertTrue(self.rules.allows(fakes.caller(roles=('reader',), service_roles=['service']), 'service_api', {}))
+        self.assertTrue(self.rules.allows(fakes.caller(roles=('reader',), service_roles=['service']), 'service_api',
+                                          {}))
         self.assertEqual('AY', self.passing('context_is_admin', {}))
 
     def test_every_rule_says_what_it_guards(self):

@@ -67,7 +67,8 @@ class RuleTest(Base):
         target = {'visibility': 'public', 'project_id': fakes.OWNER, 'protected': True, 'os_distro': 'debian'}
         for check, expected in (
                 ('', True), ('@', True), ('!', False), ('role:READER', True), ('role:other', False),
-                ('project_id:%(project_id)s', True), ('tenant:%(project_id)s', True), ('user:u', True), ('user_id:u', True),
+                ('project_id:%(project_id)s', True), ('tenant:%(project_id)s', True), ('user:u', True),
+                ('user_id:u', True),
                 ("'public':%(visibility)s", True), ("'private':%(visibility)s", False), ('True:%(protected)s', True),
                 ("'debian':%(os_distro)s", True), ('project_id:%(absent)s', False), ('absent:%(project_id)s', False),
                 ('role:reader and not role:other', True), ('not (role:reader)', False),
@@ -120,7 +121,8 @@ class ScopeTest(Base):
 
 class OldDefaultsTest(Base):
 
-    RULES = ('add_image', 'get_image', 'get_images', 'modify_image', 'delete_image', 'communitize_image', 'download_image',
+    RULES = ('add_image', 'get_image', 'get_images', 'modify_image', 'delete_image', 'communitize_image',
+             'download_image',
              'upload_image')
 
     def setUp(self):

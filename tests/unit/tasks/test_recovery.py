@@ -128,7 +128,8 @@ class RecoveryTest(unittest.TestCase):
         real = self.database
 
         def finish():
-            real.image_update(lease.image_id, ImageChanges(columns={'status': 'active', 'size': 4}), 'saving', release=lease.attempt)
+            real.image_update(lease.image_id, ImageChanges(columns={'status': 'active', 'size': 4}), 'saving',
+                              release=lease.attempt)
         self.database = fakes.Failing(real, image_update=[finish])
         self.assertEqual(0, self.recover())
         record = real.image_get(fakes.admin(), lease.image_id)
@@ -195,7 +196,8 @@ class InterruptedUploadTest(unittest.TestCase):
         away = dataclasses.replace(env, database=fakes.Failing(env.database, image_update=[
             None, exceptions.DatabaseUnavailable(), exceptions.DatabaseUnavailable()]))
         broken = gateway.images(fakes.caller(), away)
-        self.assertRaises(exceptions.DatabaseUnavailable, broken.upload, broken.get(image.image_id), fakes.Source(b'data'))
+        self.assertRaises(exceptions.DatabaseUnavailable, broken.upload, broken.get(image.image_id),
+                          fakes.Source(b'data'))
         with mock.patch.object(leases, 'is_alive', lambda worker: False):
             self.assertEqual(1, recovery.recover(env.database, env.stores))
         images.upload(images.get(image.image_id), fakes.Source(b'other'))

@@ -188,7 +188,8 @@ class LoadTest(unittest.TestCase):
 
     def test_a_paste_file_that_cannot_be_used(self):
         directory = fakes.temporary_directory(self)
-        for text in ('', 'no section', '[app:glance-api]\npaste.app_factory = nowhere:factory\n', '[pipeline:glance-api]\npipeline = absent\n'):
+        for text in ('', 'no section', '[app:glance-api]\npaste.app_factory = nowhere:factory\n',
+                     '[pipeline:glance-api]\npipeline = absent\n'):
             with self.subTest(text=text):
                 with open(directory + '/glance-api-paste.ini', 'w') as file:
                     file.write(text)

@@ -32,7 +32,8 @@ class SchemaFileTest(Base):
 
     def test_both_forms(self):
         definitions = {'level': {'type': 'string'}, 'count': {'type': ['null', 'integer']}}
-        expected = {'level': {'type': 'string', 'is_base': False}, 'count': {'type': ['null', 'integer'], 'is_base': False}}
+        expected = {'level': {'type': 'string', 'is_base': False}, 'count': {'type': ['null', 'integer'],
+                                                                             'is_base': False}}
         for content, required in ((definitions, ()), ({'properties': definitions}, ()),
                                   ({'properties': definitions, 'required': ['level']}, ('level',))):
             schema = self.load(content)
@@ -42,7 +43,8 @@ class SchemaFileTest(Base):
         self.assertEqual(['properties'], list(self.load({'properties': {'type': 'string'}}).properties))
 
     def test_files_that_are_wrong(self):
-        for content in ('', '{', '[]', '5', '"a"', 'null', '{"a": 5}', '{"a": {"type": "nonsense"}}', '{"properties": {"a": 5}}',
+        for content in ('', '{', '[]', '5', '"a"', 'null', '{"a": 5}', '{"a": {"type": "nonsense"}}',
+                        '{"properties": {"a": 5}}',
                         '{"a": {"enum": 5}}', '{"properties": {"a": {"type": "string"}}, "required": 5}',
                         '{"properties": {"a": {"type": "string"}}, "required": "a"}'):
             with self.subTest(content=content):
@@ -52,7 +54,8 @@ class SchemaFileTest(Base):
                 self.assertNotIn('\n', str(caught.exception))
 
     def test_a_base_attribute_that_is_defined_otherwise(self):
-        for content in ({'name': {'type': 'integer'}}, {'status': {'type': 'string'}}, {'properties': {'size': {'type': 'string'}}}):
+        for content in ({'name': {'type': 'integer'}}, {'status': {'type': 'string'}},
+                        {'properties': {'size': {'type': 'string'}}}):
             with self.subTest(content=content):
                 with self.assertRaises(exceptions.ConfigurationError) as caught:
                     self.load(content)
@@ -76,10 +79,12 @@ class BuildTest(Base):
         self.assertIsNotNone(env.stores.get(env.stores.default))
 
     def test_the_extra_schema_reaches_the_validator(self):
-        self.write({'level': {'type': ['null', 'integer'], 'maximum': 5}, 'kernel_id': {'type': ['null', 'string'], 'pattern': '^[a-f]+$'}})
+        self.write({'level': {'type': ['null', 'integer'], 'maximum': 5},
+                    'kernel_id': {'type': ['null', 'string'], 'pattern': '^[a-f]+$'}})
         validator = self.build().validator
         self.assertEqual([5, None, 'abc', None], [validator.value('level', 5), validator.value('level', None),
-                                                  validator.value('kernel_id', 'abc'), validator.value('kernel_id', None)])
+                                                  validator.value('kernel_id', 'abc'),
+                                                  validator.value('kernel_id', None)])
         for name, value in (('level', 6), ('level', '5'), ('kernel_id', 'x'), ('kernel_id', 5), ('other', None)):
             self.assertRaises(exceptions.Invalid, validator.value, name, value)
 

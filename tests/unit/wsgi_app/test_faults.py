@@ -19,7 +19,8 @@ def fault(accept=None, status=404, message='no <b> & "q"'):
 class FormTest(unittest.TestCase):
 
     def test_text(self):
-        for accept in (None, '', ' ', 'text/plain', 'application/octet-stream', 'image/*', 'application/xml', 'text/html;q=0'):
+        for accept in (None, '', ' ', 'text/plain', 'application/octet-stream', 'image/*', 'application/xml',
+                       'text/html;q=0'):
             with self.subTest(accept=accept):
                 response = fault(accept)
                 self.assertEqual('text/plain; charset=UTF-8', response.headers['Content-Type'])
@@ -27,19 +28,22 @@ class FormTest(unittest.TestCase):
 
     def test_html(self):
         for accept in ('*/*', 'text/*', 'text/html', 'application/json, text/html', 'text/html, application/json',
-                       'application/json;q=0.5, text/html;q=0.5', 'application/json;q=0.1, */*;q=0.9', 'text/html;level=1, */*;q=0.1'):
+                       'application/json;q=0.5, text/html;q=0.5', 'application/json;q=0.1, */*;q=0.9',
+                       'text/html;level=1, */*;q=0.1'):
             with self.subTest(accept=accept):
                 response = fault(accept)
                 self.assertEqual('text/html; charset=UTF-8', response.headers['Content-Type'])
                 self.assertEqual(HTML, response.text)
 
     def test_json(self):
-        for accept in ('application/json', 'application/*', 'application/json, text/plain', 'application/json, text/html;q=0.9',
+        for accept in ('application/json', 'application/*', 'application/json, text/plain',
+                       'application/json, text/html;q=0.9',
                        'text/html;q=0.1, application/json;q=0.2', 'application/json, */*;q=0.5', 'APPLICATION/JSON'):
             with self.subTest(accept=accept):
                 response = fault(accept)
                 self.assertEqual('application/json', response.headers['Content-Type'])
-                self.assertEqual({'message': 'no <b> & "q"', 'code': '404 Not Found', 'title': 'Not Found'}, response.json)
+                self.assertEqual({'message': 'no <b> & "q"', 'code': '404 Not Found', 'title': 'Not Found'},
+                                 response.json)
 
     def test_an_accept_header_that_is_none(self):
         for accept in ('x', ';;;', 'text/html;q=x', ',', '\xff', 'a/b;q=2', '*', 'text/html;q=0.5;q='):
@@ -47,7 +51,8 @@ class FormTest(unittest.TestCase):
                 self.assertEqual(404, fault(accept).status_int)
 
     def test_text_of_any_kind_survives(self):
-        for message in ('é', '\U0001f600', '\ud800', '\0', '${CONTENT_TYPE}', '%s', '</script><script>', '\r\nX: y', '{}'):
+        for message in ('é', '\U0001f600', '\ud800', '\0', '${CONTENT_TYPE}', '%s', '</script><script>', '\r\nX: y',
+                        '{}'):
             for accept in (None, 'text/html', 'application/json'):
                 with self.subTest(message=message, accept=accept):
                     response = fault(accept, message=message)
@@ -69,8 +74,10 @@ class FormTest(unittest.TestCase):
         self.assertEqual('nosniff', fault().headers['X-Content-Type-Options'])
 
     def test_names_of_statuses(self):
-        for status, title in ((400, 'Bad Request'), (401, 'Unauthorized'), (403, 'Forbidden'), (405, 'Method Not Allowed'),
-                              (409, 'Conflict'), (410, 'Gone'), (413, 'Request Entity Too Large'), (415, 'Unsupported Media Type'),
+        for status, title in ((400, 'Bad Request'), (401, 'Unauthorized'), (403, 'Forbidden'),
+                              (405, 'Method Not Allowed'),
+                              (409, 'Conflict'), (410, 'Gone'), (413, 'Request Entity Too Large'),
+                              (415, 'Unsupported Media Type'),
                               (416, 'Requested Range Not Satisfiable'), (431, 'Request Header Fields Too Large'),
                               (500, 'Internal Server Error'), (501, 'Not Implemented'), (503, 'Service Unavailable')):
             with self.subTest(status=status):
@@ -85,17 +92,21 @@ class StatusTest(unittest.TestCase):
     def test_every_error(self):
         expected = {
             exceptions.NotAuthenticated(): 401, exceptions.Forbidden(): 403, exceptions.ProtectedImageDelete('i'): 403,
-            exceptions.ReadonlyProperty('a'): 403, exceptions.ReservedProperty('a'): 403, exceptions.StoreForbidden(): 403,
+            exceptions.ReadonlyProperty('a'): 403, exceptions.ReservedProperty('a'): 403,
+            exceptions.StoreForbidden(): 403,
             exceptions.NotFound(): 404, exceptions.ImageNotFound('i'): 404, exceptions.MemberNotFound('i', 'm'): 404,
             exceptions.TagNotFound('i', 't'): 404, exceptions.LocationNotFound('i', 1): 404, exceptions.Conflict(): 409,
             exceptions.Duplicate(): 409, exceptions.StatusConflict('i', 'a', 'b'): 409, exceptions.ObjectExists(): 409,
             exceptions.ObjectInUse(): 409, exceptions.ImageGone('i'): 410, exceptions.StoreReadOnly(): 410,
-            exceptions.LimitExceeded(): 413, exceptions.ImageSizeLimitExceeded(1): 413, exceptions.StorageQuotaFull(): 413,
+            exceptions.LimitExceeded(): 413, exceptions.ImageSizeLimitExceeded(1): 413,
+            exceptions.StorageQuotaFull(): 413,
             exceptions.StoreFull(): 413, exceptions.InvalidImageData(): 415, exceptions.Invalid(): 400,
-            exceptions.InvalidImageStatusTransition('a', 'b'): 400, exceptions.InvalidSortKey(): 400, exceptions.InvalidFilter(): 400,
+            exceptions.InvalidImageStatusTransition('a', 'b'): 400, exceptions.InvalidSortKey(): 400,
+            exceptions.InvalidFilter(): 400,
             exceptions.InvalidMarker('m'): 400, exceptions.SizeMismatch(1, 2): 400, exceptions.UnknownStore('s'): 400,
             exceptions.RangeNotSupported(): 400, exceptions.StoreWriteDenied(): 503, exceptions.StoreUnavailable(): 503,
-            exceptions.DatabaseUnavailable(): 503, faults.HTTPFault(418, 'x'): 418, ValueError('x'): 500, KeyError('x'): 500,
+            exceptions.DatabaseUnavailable(): 503, faults.HTTPFault(418, 'x'): 418, ValueError('x'): 500,
+            KeyError('x'): 500,
             exceptions.GlanceError(): 500,
         }
         for error, status in expected.items():
