@@ -3,6 +3,7 @@ import contextlib
 import fcntl
 import logging
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -48,11 +49,15 @@ def _mysql(engine: sa.Engine) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _postgresql(engine: sa.Engine) -> Iterator[None]:
-    # Not in a transaction: creating an index concurrently would wait for it to end.
+    """Ask again and again, outside of transactions: the creation of an index waits for all who are in the middle of a
+    statement, a statement that waits for the lock among them.
+    """
     with engine.connect().execution_options(isolation_level='AUTOCOMMIT') as connection:
-        if not connection.scalar(sa.select(sa.func.pg_try_advisory_lock(ADVISORY_KEY))):
+        acquire = sa.select(sa.func.pg_try_advisory_lock(ADVISORY_KEY))
+        if not connection.scalar(acquire):
             LOG.warning(WAITING)
-            connection.execute(sa.select(sa.func.pg_advisory_lock(ADVISORY_KEY)))
+            while not connection.scalar(acquire):
+                time.sleep(1)
         yield
 
 

@@ -1,0 +1,1 @@
+"""Programs and databases as they are in production: real processes, real servers, no network beyond the host."""
