@@ -330,6 +330,17 @@ class RemoveTest(Base):
             self.assertRaises(type(error), self.images.remove, self.images.get(image.image_id))
             self.assertEqual(1, len(self.store.objects))
 
+    def test_an_upload_that_ended_after_the_image_was_loaded_leaves_no_data_behind(self):
+        image, loaded = self.add(), []
+        self.images.upload(image, fakes.Source(DATA, lambda: loaded.append(self.images.get(image.image_id))))
+        try:
+            self.images.remove(loaded[0])
+        except exceptions.Conflict:
+            self.assertEqual(('active', 1), (self.images.get(image.image_id).status, len(self.store.objects)))
+        else:
+            self.assertRaises(exceptions.ImageNotFound, self.images.get, image.image_id)
+            self.assertEqual({}, self.store.objects)
+
     def test_data_that_is_gone_already(self):
         image = self.uploaded()
         self.store.objects.clear()
