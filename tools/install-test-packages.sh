@@ -10,7 +10,9 @@ want() {  # program, package
 want git git
 want qemu-img qemu-utils          # makes and converts the images that the tests store
 want flock util-linux             # tools/backends/keystone.sh
-want nginx nginx-light            # web server for the http store and web-download
+if ! python3 -c 'import ensurepip' 2>/dev/null; then
+    packages="$packages python3-venv" # virtual environments; Debian ships Python without
+fi
 
 answers() {  # port
     python3 -c 'import socket, sys; socket.create_connection(("127.0.0.1", int(sys.argv[1])), 2)' "$1" 2>/dev/null
@@ -29,7 +31,7 @@ if [ -n "$packages" ]; then
     apt-get install -q -y --no-install-recommends $packages
 fi
 
-start() {  # port, service, variable that points elsewhere
+start() {  # port, service
     answers "$1" && return
     if [ "$(id -u)" = 0 ]; then
         service "$2" start || true

@@ -25,4 +25,4 @@ trap - EXIT
 
 result=0
 stestr run "$@" || result=$?
-python tools/test_totals.py "$result"
+python tools/print_totals.py "$result"
