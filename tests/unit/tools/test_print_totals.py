@@ -9,7 +9,7 @@ import unittest
 from unittest import mock
 
 PATH = pathlib.Path(__file__).resolve().parents[3] / 'tools' / 'print_totals.py'
-SUMMARY = '''
+SUMMARY = """
 ======
 Totals
 ======
@@ -20,7 +20,7 @@ Ran: 11 tests in 211.7380 sec.
  - Unexpected Success: 1
  - Failed: 2
 Sum of execute time for each test: 176.1 sec.
-'''
+"""
 
 
 def load():
