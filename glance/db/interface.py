@@ -144,6 +144,14 @@ class ImageChanges:
 
 
 @dataclass(frozen=True, slots=True)
+class Removal:
+    """What ``image_remove`` did: when, and the locations that it removed, whose data nothing refers to any more."""
+
+    deleted_at: datetime.datetime
+    locations: list[LocationRecord]
+
+
+@dataclass(frozen=True, slots=True)
 class Lease:
     """The right of one worker to finish what it began with an image (an upload), until ``expires_at``.
 
@@ -190,8 +198,8 @@ class Database(Protocol):
         """
 
     def image_remove(self, image_id: str, status: str = 'deleted', from_status: str | None = None,
-                     from_updated_at: datetime.datetime | None = None) -> datetime.datetime:
-        """Soft-delete a live image and its children with one timestamp, which is returned; drop its lease.
+                     from_updated_at: datetime.datetime | None = None) -> 'Removal':
+        """Soft-delete a live image and its children with one timestamp; drop its lease.
 
         ``status`` is the new status of the row, ``deleted`` or ``pending_delete``; live locations get the same one.
         Raises ImageNotFound when it is absent or deleted already, StatusConflict as in ``image_update``.

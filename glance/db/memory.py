@@ -10,7 +10,7 @@ from typing import Any
 
 from glance import exceptions
 from glance.db import validation
-from glance.db.interface import Caller, Condition, ImageChanges, ImageQuery, ImageRecord, Lease, MemberRecord
+from glance.db.interface import Caller, Condition, ImageChanges, ImageQuery, ImageRecord, Lease, MemberRecord, Removal
 from glance.db.visibility import Scope, is_visible, scopes
 
 NEW_IMAGE: Mapping[str, Any] = {
@@ -111,18 +111,19 @@ class MemoryDatabase:
             return image['updated_at']
 
     def image_remove(self, image_id: str, status: str = 'deleted', from_status: str | None = None,
-                     from_updated_at: datetime.datetime | None = None) -> datetime.datetime:
+                     from_updated_at: datetime.datetime | None = None) -> Removal:
         validation.check_location_status(status, validation.REMOVED_STATUSES)
         with self._lock:
             image = self._live(image_id, from_status)
             if from_updated_at is not None and from_updated_at != image['updated_at']:
                 raise exceptions.Conflict('Image %s was changed meanwhile; load it and try again.' % image_id)
             now = _now()
+            removal = Removal(now, image['locations'])
             image.update(status=status, deleted=True, deleted_at=now, updated_at=now)
             image.update(properties={}, tags=[], locations=[])
             self._members = [row for row in self._members if row['image_id'] != image_id]
             self._leases.pop(image_id, None)
-            return now
+            return removal
 
     # Members
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from glance import exceptions
 from glance.context import RequestContext
-from glance.db.interface import ImageChanges, ImageQuery, ImageRecord
+from glance.db.interface import ImageChanges, ImageQuery, ImageRecord, LocationRecord
 from glance.domain.image import Image, Location
 from glance.domain.properties import BASE_ATTRIBUTES
 from glance.environment import Environment
@@ -61,9 +61,10 @@ class DatabaseImages(Images):
             remove_locations={location.id: 'deleted' for location in changes.removed_locations}), from_status)
 
     def remove(self, image: Image) -> None:
-        # The data is removed by the locations of this image: it must not have moved on since it was loaded.
-        self._database.image_remove(image.image_id, from_status=image.status)
+        removal = self._database.image_remove(image.image_id)
         image.status = 'deleted'
+        # An upload may have ended since the image was loaded: what counts is what the transaction found.
+        image.locations = [_location(record) for record in removal.locations]
 
     def begin_upload(self, image: Image, lease: Lease) -> None:
         image.set_status('saving')
@@ -106,8 +107,7 @@ class DatabaseImages(Images):
         image = Image(
             record['id'], created_at=record['created_at'], updated_at=record['updated_at'], tags=record['tags'],
             extra_properties=record['properties'],
-            locations=[Location(location['url'], location['metadata'], location['status'], location['id'])
-                       for location in record['locations']],
+            locations=[_location(location) for location in record['locations']],
             member=self.context.owner if record['is_member'] else None,
             **{name: record[name] for name in _COLUMNS})
         image.remember()
@@ -122,6 +122,10 @@ class _Service:
 
 
 _SERVICE = _Service()
+
+
+def _location(record: LocationRecord) -> Location:
+    return Location(record['url'], record['metadata'], record['status'], record['id'])
 
 
 def _location_record(location: Location) -> dict[str, Any]:

@@ -76,7 +76,7 @@ def _check_certificate(path: str) -> None:
             certificate = x509.load_pem_x509_certificate(file.read())
     except ValueError:
         raise ConfigurationError('cert_file = %s holds no certificate in PEM format.' % path) from None
-    if certificate.not_valid_after_utc < datetime.datetime.now(datetime.timezone.utc):
+    if certificate.not_valid_after_utc < datetime.datetime.now(datetime.UTC):
         LOG.error('The certificate in cert_file = %s expired on %s; clients will refuse it.',
                   path, certificate.not_valid_after_utc.date())
 

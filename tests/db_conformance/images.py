@@ -235,7 +235,9 @@ class Remove(DatabaseCase):
     def test_the_row_stays_and_its_children_are_gone(self):
         image = self.create(properties={'a': '1'}, tags=['t'], locations=[{'url': 'u'}])
         self.db.member_create(image['id'], 'other')
-        stamp = self.db.image_remove(image['id'])
+        removal = self.db.image_remove(image['id'])
+        self.assertEqual(['u'], [location['url'] for location in removal.locations])
+        stamp = removal.deleted_at
         stored = self.db.image_get(ADMIN, image['id'], show_deleted=True)
         self.assertEqual(({}, [], [], 'deleted', True), tuple(stored[name] for name in (
             'properties', 'tags', 'locations', 'status', 'deleted')))

@@ -111,7 +111,7 @@ class Statements(DatabaseCase):
         image = self.full()
         self.db.member_create(image['id'], 'm')
         self.db.image_update(image['id'], ImageChanges(), acquire=lease(image['id']))
-        self.check(7, self.db.image_remove, image['id'])
+        self.check(8, self.db.image_remove, image['id'])
 
     def test_members(self):
         image = self.full()
@@ -153,7 +153,7 @@ class Rows(DatabaseCase):
         with self.database.engine.writer.begin() as connection:
             connection.execute(models.image_properties.update().where(
                 models.image_properties.c.name == 'a').values(deleted_at=moment(0)))
-        stamp = self.db.image_remove(image['id'], 'pending_delete')
+        stamp = self.db.image_remove(image['id'], 'pending_delete').deleted_at
         for table in (models.images, models.image_tags, models.image_locations, models.image_members):
             self.assertEqual([(True, stamp)], [(row['deleted'], row['deleted_at']) for row in self.rows(table)])
         self.assertEqual([moment(0), stamp], [row['deleted_at'] for row in self.rows(models.image_properties)])

@@ -11,7 +11,7 @@ from oslo_db import exception as db_errors
 
 from glance import exceptions
 from glance.db import validation
-from glance.db.interface import Caller, ImageChanges, ImageQuery, ImageRecord, Lease, LocationRecord
+from glance.db.interface import Caller, ImageChanges, ImageQuery, ImageRecord, Lease, LocationRecord, Removal
 from glance.db.sqlalchemy import documents
 from glance.db.sqlalchemy.engine import Engine
 from glance.db.sqlalchemy.leases import drop_lease, give_back_lease
@@ -130,16 +130,17 @@ class ImageOperations(Operations):
         return self._engine.write(update, applied=self._row_is({'id': image_id, **row}))
 
     def image_remove(self, image_id: str, status: str = 'deleted', from_status: str | None = None,
-                     from_updated_at: datetime.datetime | None = None) -> datetime.datetime:
+                     from_updated_at: datetime.datetime | None = None) -> Removal:
         validation.check_location_status(status, validation.REMOVED_STATUSES)
         if not validation.is_id(image_id):
             raise exceptions.ImageNotFound(str(image_id))
         now = self._dialect.now()
         dead = {'deleted': True, 'deleted_at': now, 'updated_at': now}
 
-        def remove(connection: sa.Connection) -> datetime.datetime:
+        def remove(connection: sa.Connection) -> Removal:
             self._update_row(connection, image_id, {**dead, 'status': status}, from_status, from_updated_at)
             counts = connection.execute(COUNT_CHILDREN, {'id': image_id}).one()
+            removed = self._live_locations(connection, image_id) if counts.locations else []
             if counts.members > counts.projects:
                 drop_double_members(connection, image_id)
             for table, count in ((image_properties, counts.properties), (image_tags, counts.tags),
@@ -149,7 +150,7 @@ class ImageOperations(Operations):
                     connection.execute(_live(table, table.update(), image_id).values(**dead, **more))
             if counts.leases:
                 drop_lease(connection, image_id)
-            return now
+            return Removal(now, removed)
 
         return self._engine.write(remove, applied=self._row_is({'id': image_id, 'status': status, **dead}))
 
@@ -283,6 +284,12 @@ class ImageOperations(Operations):
                 image_locations.c.id.desc()).limit(len(rows))
             for location, key in zip(reversed(locations), connection.scalars(newest), strict=True):
                 location['id'] = key
+
+    def _live_locations(self, connection: sa.Connection, image_id: str) -> list[LocationRecord]:
+        rows = connection.execute(sa.select(image_locations).where(
+            image_locations.c.image_id == image_id, image_locations.c.deleted == sa.false()).order_by(image_locations.c.id))
+        return [{'id': row.id, 'url': row.value, 'metadata': json.loads(row.meta_data or '{}'), 'status': row.status}
+                for row in rows]
 
     def _bury(self, connection: sa.Connection, table: sa.Table, column: sa.Column, image_id: str,
               values: Iterable[str], now: datetime.datetime) -> None:
