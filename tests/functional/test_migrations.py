@@ -151,7 +151,7 @@ class MySQLMigrationsTest(RollingUpgrades, unittest.TestCase):
 
     def test_existing_tables_keep_their_character_set_and_new_ones_join_them(self):
         with mock.patch.object(guarded, 'CHARSET', 'utf8mb3'):
-            engine = history.build(self.empty(), history.marker('44'))
+            engine = history.build(self.empty(), history.marker('mitaka02'))
         schema.sync(engine)
         self.assertEqual({'utf8mb3'}, self.charsets(engine))
 
