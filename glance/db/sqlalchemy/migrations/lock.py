@@ -21,15 +21,10 @@ def exclusive(engine: sa.Engine) -> Iterator[None]:
     """Hold the lock on the schema of ``engine``'s database; wait for it as long as it takes.
 
     The lock belongs to a connection (a file descriptor for SQLite) of its own, so it is gone when its holder is killed.
+    On a Galera cluster it holds among those who are connected to the same node.
     """
-    name = engine.dialect.name
-    if name in ('mysql', 'mariadb'):
-        held = _mysql(engine)
-    elif name == 'postgresql':
-        held = _postgresql(engine)
-    else:
-        held = _sqlite(engine)
-    with held:
+    held = {'sqlite': _sqlite, 'postgresql': _postgresql}.get(engine.dialect.name, _mysql)
+    with held(engine):
         yield
 
 
@@ -66,11 +61,7 @@ def _sqlite(engine: sa.Engine) -> Iterator[None]:
     """Lock the folder of the file: SQLite's own locks on the file would be lost when another descriptor of it is
     closed.
     """
-    path = engine.url.database
-    if not path or path == ':memory:':
-        yield
-        return
-    folder = os.open(Path(path).absolute().parent, os.O_RDONLY)
+    folder = os.open(Path(engine.url.database).absolute().parent, os.O_RDONLY)
     try:
         try:
             fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
