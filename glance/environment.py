@@ -8,7 +8,7 @@ from oslo_config import cfg
 
 from glance import exceptions
 from glance.db.interface import Database
-from glance.domain.properties import Validator
+from glance.domain.properties import BASE_ATTRIBUTES, READ_ONLY, Validator
 from glance.policies.enforcer import Enforcer
 from glance.store.backends import Backends
 from glance.tasks.leases import LeaseKeeper
@@ -68,7 +68,8 @@ def build(conf: cfg.ConfigOpts) -> Environment:
     return Environment(
         conf=conf, database=database, stores=Backends(conf), enforcer=Enforcer(conf), schema=schema,
         validator=Validator(conf.image_format.disk_formats, conf.image_format.container_formats,
-                            {name: _SchemaCheck(definition) for name, definition in schema.properties.items()}),
+                            {name: _SchemaCheck(definition) for name, definition in schema.properties.items()},
+                            others=conf.allow_additional_image_properties),
         leases=LeaseKeeper(database))
 
 
@@ -99,12 +100,16 @@ def load_extra_schema(conf: cfg.ConfigOpts) -> ExtraSchema:
         extended = isinstance(content, dict) and isinstance(content.get('properties'), dict) \
             and 'type' not in content['properties']
         properties = content['properties'] if extended else content
-        required = tuple(content.get('required', ())) if extended else ()
+        required = content.get('required', []) if extended else []
+        if not isinstance(required, list) or not all(isinstance(name, str) for name in required):
+            raise ValueError('"required" must be a list of names')
         for name, definition in properties.items():
             if not isinstance(definition, dict):
                 raise ValueError('the definition of %r must be an object' % name)
+            if name in BASE_ATTRIBUTES or name in READ_ONLY or name == 'locations':
+                raise ValueError('%r is an attribute that every image has; leave it out' % name)
             _SchemaCheck(definition)
     except Exception as error:
         raise exceptions.ConfigurationError('The image schema file %s is not valid: %s.'
                                             % (path, str(error).splitlines()[0])) from error
-    return ExtraSchema({name: {**definition, 'is_base': False} for name, definition in properties.items()}, required)
+    return ExtraSchema({name: {**definition, 'is_base': False} for name, definition in properties.items()}, tuple(required))

@@ -67,6 +67,8 @@ def _constant(name: str) -> Any:
 
 
 def _integer(digits: str) -> int:
+    if digits == '-0':
+        raise exceptions.Invalid('The request body holds the number -0; write 0.')
     if len(digits.lstrip('-')) > _MAX_INTEGER_DIGITS or not -2 ** 63 <= int(digits) < 2 ** 63:
         raise exceptions.Invalid('The request body holds a number that is too large: %s.' % digits[:40])
     return int(digits)
@@ -80,22 +82,24 @@ def _float(digits: str) -> float:
 
 
 def _check_parts(value: Any) -> None:
-    count, level, depth = 0, [value], 0
-    while level:
+    count, containers, depth = 1, [value], 0
+    while containers:
         depth += 1
-        count += len(level)
+        below: list[Any] = []
+        for container in containers:
+            count += len(container)
+            if isinstance(container, dict):
+                for name in container:
+                    check_text(name)
+                container = container.values()
+            for part in container:
+                if isinstance(part, str):
+                    check_text(part)
+                elif isinstance(part, dict | list):
+                    below.append(part)
         if depth > _MAX_DEPTH or count > _MAX_NODES:
             raise exceptions.Invalid('The request body is nested too deeply or has too many parts.')
-        below: list[Any] = []
-        for part in level:
-            if isinstance(part, str):
-                check_text(part)
-            elif isinstance(part, dict):
-                below += part
-                below += part.values()
-            elif isinstance(part, list):
-                below += part
-        level = below
+        containers = below
 
 
 def check_text(text: str) -> None:

@@ -167,6 +167,12 @@ class Lease:
 class Database(Protocol):
     """Every operation of the DAL."""
 
+    def check(self) -> None:
+        """Raise ConfigurationError when the tables are not those of this release, DatabaseUnavailable when away."""
+
+    def close(self) -> None:
+        """Release all connections."""
+
     # Images
 
     def image_create(self, values: Mapping[str, Any]) -> ImageRecord:

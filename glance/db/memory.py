@@ -38,6 +38,9 @@ class MemoryDatabase:
         self._keys = itertools.count(1)
         self._limits = validation.Limits()
 
+    def check(self) -> None:
+        """Do nothing; other implementations look at their tables."""
+
     def close(self) -> None:
         """Do nothing; other implementations close connections."""
 

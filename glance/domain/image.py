@@ -1,4 +1,5 @@
 """An image: its attributes, its life cycle, and what changed since it was loaded."""
+import copy
 import dataclasses
 import datetime
 from typing import Any
@@ -72,7 +73,7 @@ class Image:
         """Take the present state as the one that is stored: from here on ``changes`` starts anew."""
         self.loaded = dataclasses.replace(
             self, tags=list(self.tags), extra_properties=dict(self.extra_properties),
-            locations=[dataclasses.replace(location) for location in self.locations], loaded=None)
+            locations=[copy.deepcopy(location) for location in self.locations], loaded=None)
 
     @property
     def changes(self) -> Changes:

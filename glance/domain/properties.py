@@ -76,13 +76,15 @@ def _quote(value: Any) -> str:
 class Validator:
     """Checks values against the base attributes, the configured formats and the operator's extra schema.
 
-    ``extra`` maps names of additional properties to validators with a method ``error(value) -> str | None``.
+    ``extra`` maps names of additional properties to validators with a method ``error(value) -> str | None``; whether
+    ``others`` are allowed is the operator's choice.
     """
 
     def __init__(self, disk_formats: Sequence[str], container_formats: Sequence[str],
-                 extra: Mapping[str, Any] | None = None):
+                 extra: Mapping[str, Any] | None = None, others: bool = True):
         self._formats = {'disk_format': tuple(disk_formats), 'container_format': tuple(container_formats)}
         self._extra = dict(extra or {})
+        self._others = others
 
     def value(self, name: str, value: Any) -> Any:
         """Return the value as it is kept (``1.0`` becomes 1, repeated tags collapse); raise Invalid naming the fault."""
@@ -125,6 +127,9 @@ class Validator:
                 raise exceptions.Invalid('%s is not a valid value of %r: %s.' % (_quote(value), name, error))
             if not isinstance(value, str):
                 return value
+        elif not self._others:
+            raise exceptions.Invalid('Additional properties are limited to those of the image schema; %r is none of them.'
+                                     % name)
         elif not isinstance(value, str):
             raise exceptions.Invalid('%s is not a valid value of property %r, which must be a string.'
                                      % (_quote(value), name))

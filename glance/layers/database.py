@@ -1,6 +1,7 @@
 """The innermost layer: between images and their records."""
 import logging
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
 from glance import exceptions
@@ -53,12 +54,11 @@ class DatabaseImages(Images):
         changes = image.changes
         if 'status' in changes.attributes and from_status is None:
             from_status = image.loaded.status
-        self._write(image, ImageChanges(
-            columns=changes.attributes, set_properties=changes.set_properties,
-            remove_properties=changes.removed_properties, add_tags=changes.added_tags, remove_tags=changes.removed_tags,
-            add_locations=[_location_record(location) for location in changes.added_locations],
-            update_locations=[_location_record(location) for location in changes.updated_locations],
-            remove_locations={location.id: 'deleted' for location in changes.removed_locations}), from_status)
+        self._write(image, changes.added_locations, from_status, columns=changes.attributes,
+                    set_properties=changes.set_properties, remove_properties=changes.removed_properties,
+                    add_tags=changes.added_tags, remove_tags=changes.removed_tags,
+                    update_locations=[_location_record(location) for location in changes.updated_locations],
+                    remove_locations={location.id: 'deleted' for location in changes.removed_locations})
 
     def remove(self, image: Image) -> None:
         removal = self._database.image_remove(image.image_id)
@@ -68,15 +68,14 @@ class DatabaseImages(Images):
 
     def begin_upload(self, image: Image, lease: Lease) -> None:
         image.set_status('saving')
-        self._write(image, ImageChanges(columns={'status': 'saving'}), 'queued', acquire=lease)
+        self._write(image, [], 'queued', acquire=lease, columns={'status': 'saving'})
 
     def finish_upload(self, image: Image, lease: Lease) -> None:
         image.set_status('active')
         columns = {name: getattr(image, name) for name in _UPLOADED}
-        locations = [_location_record(location) for location in image.locations if location.id is None]
+        added = [location for location in image.locations if location.id is None]
         try:
-            self._write(image, ImageChanges(columns={'status': 'active', **columns}, add_locations=locations), 'saving',
-                        release=lease.attempt)
+            self._write(image, added, 'saving', release=lease.attempt, columns={'status': 'active', **columns})
         except exceptions.ImageNotFound:
             raise exceptions.ImageGone(image.image_id) from None
 
@@ -99,8 +98,13 @@ class DatabaseImages(Images):
             # The bytes go on; whether the record can be written counts at the end.
             return
 
-    def _write(self, image: Image, changes: ImageChanges, from_status: str | None, **lease: Any) -> None:
-        image.updated_at = self._database.image_update(image.image_id, changes, from_status, **lease)
+    def _write(self, image: Image, added: Sequence[Location], from_status: str | None, *, acquire: Lease | None = None,
+               release: str | None = None, **changes: Any) -> None:
+        records = [_location_record(location) for location in added]
+        image.updated_at = self._database.image_update(
+            image.image_id, ImageChanges(add_locations=records, **changes), from_status, acquire=acquire, release=release)
+        for location, record in zip(added, records, strict=True):
+            location.id = record['id']
         image.remember()
 
     def _load(self, record: ImageRecord) -> Image:

@@ -73,7 +73,8 @@ def _enforcer(conf: cfg.ConfigOpts) -> policy.Enforcer:
     opts.set_defaults(conf)
     # The library warns about each rule whose default once was another one; operators who choose the old defaults
     # (enforce_new_defaults) know that, and read about it in the sample file.
-    rules = policy.Enforcer(conf, policy_file=_policy_file(conf))
+    # A rule that nobody defined is passed by nobody: the library's fallback is pointed at a name that has no rule.
+    rules = policy.Enforcer(conf, policy_file=_policy_file(conf), default_rule='undefined')
     rules.suppress_deprecation_warnings = True
     rules.suppress_default_change_warnings = True
     rules.register_defaults(list(policies.list_rules()))
@@ -140,3 +141,7 @@ def _check_file(path: str) -> None:
     if rules is not None and not isinstance(rules, dict):
         raise exceptions.ConfigurationError(
             'The policy file %s must map names of rules to check strings, for example "get_image": "role:reader".' % path)
+    for name, check in (rules or {}).items():
+        if not isinstance(name, str) or not isinstance(check, str | list):
+            raise exceptions.ConfigurationError('The policy file %s gives the rule %r the value %r, which is no check '
+                                                'string; write it in quotes.' % (path, name, check))

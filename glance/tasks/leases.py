@@ -13,7 +13,6 @@ import threading
 import uuid
 from collections.abc import Iterator
 
-from glance import exceptions
 from glance.db.interface import Database, Lease
 
 LOG = logging.getLogger(__name__)
@@ -21,6 +20,8 @@ LOG = logging.getLogger(__name__)
 # Seconds that a lease is valid without a heartbeat, and between two heartbeats.
 DURATION = 600
 HEARTBEAT = 30
+# States of processes that have ended and wait to be reaped.
+_ENDED = ('Z', 'X')
 
 
 def utcnow() -> datetime.datetime:
@@ -44,12 +45,14 @@ def worker_name(pid: int | None = None) -> str:
 def is_alive(worker: str) -> bool:
     """Tell whether the process of this machine that the name stands for still runs."""
     pid, start = worker.removeprefix(host_prefix()).split('/')
-    return _start_of(int(pid)) == start
+    return bool(start) and _start_of(int(pid)) == start
 
 
 def _start_of(pid: int) -> str:
-    # Field 22 of /proc/PID/stat, counted from behind the command, which may hold blanks (proc(5)).
-    return (_read('/proc/%d/stat' % pid).rpartition(')')[2].split() or [''] * 20)[19]
+    """Return when a running process started, in clock ticks since boot; empty when there is none."""
+    # Fields 3 and 22 of /proc/PID/stat, counted from behind the command, which may hold blanks (proc(5)).
+    fields = _read('/proc/%d/stat' % pid).rpartition(')')[2].split()
+    return fields[19] if fields and fields[0] not in _ENDED else ''
 
 
 def _read(path: str) -> str:
@@ -104,5 +107,6 @@ class LeaseKeeper:
                 continue
             try:
                 self._database.lease_renew(held, utcnow() + datetime.timedelta(seconds=DURATION))
-            except exceptions.GlanceError as error:
+            except Exception as error:
+                # A heart that stops would cost running uploads their leases: it goes on whatever happened.
                 LOG.warning('The leases of %d running uploads could not be prolonged: %s', len(held), error)

@@ -1,6 +1,8 @@
 """Undoes what dead workers left half-done, so that it can be done again."""
+import itertools
 import logging
 import threading
+from collections.abc import Callable
 
 from glance import exceptions
 from glance.db.interface import Database, ImageChanges, Lease
@@ -37,8 +39,9 @@ def _undo(database: Database, stores: Backends, lease: Lease) -> bool:
     changes = ImageChanges(columns={'status': 'queued', **_FORGET_DATA})
     try:
         database.image_update(lease.image_id, ImageChanges(), 'saving', acquire=mine, release=lease.attempt)
-        for store in stores.enabled:
-            _discard(store, lease)
+        if not all([_discard(store, lease) for store in stores.enabled]):
+            # The lease that was taken over lapses, and the next look tries again.
+            return False
         database.image_update(lease.image_id, changes, 'saving', release=mine.attempt)
     except (exceptions.NotFound, exceptions.Conflict):
         # Deleted meanwhile, finished after all, or taken over by another process.
@@ -47,15 +50,16 @@ def _undo(database: Database, stores: Backends, lease: Lease) -> bool:
     return True
 
 
-def _discard(store: Store, lease: Lease) -> None:
+def _discard(store: Store, lease: Lease) -> bool:
     try:
         # The image has no location: an object that was committed was never recorded.
         freed = store.discard(lease.image_id, lease.attempt, committed=True)
     except exceptions.StoreError as error:
         LOG.warning('Data of the interrupted upload of image %s stays in store %s: %s', lease.image_id, store.name, error)
-    else:
-        if freed:
-            LOG.info('Removed %d bytes of an interrupted upload of image %s.', freed, lease.image_id)
+        return False
+    if freed:
+        LOG.info('Removed %d bytes of an interrupted upload of image %s.', freed, lease.image_id)
+    return True
 
 
 def sweep(stores: Backends) -> None:
@@ -87,16 +91,17 @@ class Janitor:
         self._closed.set()
 
     def _run(self) -> None:
-        rounds = 0
-        while True:
-            try:
-                recover(self._database, self._stores)
-                if rounds % _SWEEP_EVERY == 0:
-                    sweep(self._stores)
-            except exceptions.GlanceError as error:
-                LOG.warning('Interrupted uploads cannot be looked for at the moment: %s', error)
-            except Exception:
-                LOG.exception('Looking for interrupted uploads failed.')
-            rounds += 1
+        for number in itertools.count():
+            self._attempt(lambda: recover(self._database, self._stores))
+            if number % _SWEEP_EVERY == 0:
+                self._attempt(lambda: sweep(self._stores))
             if self._closed.wait(INTERVAL):
                 return
+
+    def _attempt(self, work: Callable[[], object]) -> None:
+        try:
+            work()
+        except exceptions.GlanceError as error:
+            LOG.warning('Interrupted uploads cannot be looked for at the moment: %s', error)
+        except Exception:
+            LOG.exception('Looking for interrupted uploads failed.')

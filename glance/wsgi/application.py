@@ -18,6 +18,7 @@ from glance import environment, exceptions
 from glance.tasks.recovery import Janitor
 from glance.wsgi import faults
 
+LOG = log.getLogger(__name__)
 ACCESS_LOG = log.getLogger('glance.access')
 
 _REQUEST_ID = re.compile(r'[A-Za-z0-9._:-]+')
@@ -25,13 +26,26 @@ _REQUEST_ID = re.compile(r'[A-Za-z0-9._:-]+')
 
 def load(conf: cfg.ConfigOpts, name: str = 'glance-api') -> 'Application':
     """Make the application of this process. Raises ConfigurationError naming the file and the fault."""
-    return Application(_pipeline(conf, name), conf, environment.build(conf))
+    env = environment.build(conf)
+    _check_database(env)
+    return Application(_pipeline(conf, name), conf, env)
 
 
 def check(conf: cfg.ConfigOpts, name: str = 'glance-api') -> None:
     """Raise ConfigurationError for what would keep a worker from starting; leaves nothing open."""
     _pipeline(conf, name)
-    environment.build(conf).close()
+    env = environment.build(conf)
+    try:
+        _check_database(env)
+    finally:
+        env.close()
+
+
+def _check_database(env: environment.Environment) -> None:
+    try:
+        env.database.check()
+    except exceptions.DatabaseUnavailable as error:
+        LOG.warning('%s Requests are answered 503 until then.', error)
 
 
 def _pipeline(conf: cfg.ConfigOpts, name: str) -> Callable:

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 from glance import exceptions
 from glance.wsgi.faults import HTTPFault
 
-_RANGE = re.compile(r'\s*bytes\s*=\s*([0-9]{0,19})\s*-\s*([0-9]{0,19})\s*', re.IGNORECASE)
-_CONTENT_RANGE = re.compile(r'\s*bytes\s+([0-9]{1,19})\s*-\s*([0-9]{1,19})\s*/\s*([0-9]{1,19}|\*)\s*', re.IGNORECASE)
+_RANGE = re.compile(r'\s*bytes\s*=\s*([0-9]{0,4000})\s*-\s*([0-9]{0,4000})\s*', re.IGNORECASE)
+_CONTENT_RANGE = re.compile(r'\s*bytes\s+([0-9]{1,4000})\s*-\s*([0-9]{1,4000})\s*/\s*([0-9]{1,4000}|\*)\s*', re.IGNORECASE)
 
 
 class Span(NamedTuple):
@@ -55,7 +55,7 @@ def _from_content_range(header: str, size: int) -> Span:
         raise _unsatisfiable(header, size)
     first, last = int(match[1]), int(match[2])
     total = size if match[3] == '*' else int(match[3])
-    if first > last or last >= total or last >= size:
+    if first > last or last >= total or total > size:
         raise _unsatisfiable(header, size)
     return Span(first, last - first + 1)
 

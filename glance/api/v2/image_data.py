@@ -27,7 +27,7 @@ def upload(request: Request, image_id: str) -> webob.Response:
 
 
 def download(request: Request, image_id: str) -> webob.Response:
-    """``GET /v2/images/{image_id}/file``: 200 with the data, 206 with a part of it, 204 when there is none."""
+    """``GET`` or ``HEAD /v2/images/{image_id}/file``: 200 with the data, 206 with a part of it, 204 when there is none."""
     request.refuse_body()
     images = request.images
     image = images.get(image_id)

@@ -18,6 +18,8 @@ Parameters = list[tuple[str, str]]
 
 _MEMBER_STATUSES = ('pending', 'accepted', 'rejected', 'all')
 _REPEATABLE = ('tag', 'sort_key', 'sort_dir')
+# The second name is what old clients send; it stands for one tag.
+_TAG = ('tag', 'tags')
 _PAGING = ('limit', 'marker', 'sort', 'sort_key', 'sort_dir')
 _TEXT = ('owner', 'checksum', 'os_hash_value', 'os_hash_algo')
 _TEXT_OR_LIST = ('name', 'id', 'status', 'container_format', 'disk_format')
@@ -54,7 +56,7 @@ def parse(found: Parameters, conf: cfg.ConfigOpts) -> ImageQuery:
     conditions: list[Condition] = []
     properties: list[tuple[str, str]] = []
     for name, value in found:
-        if name in _PAGING or name in ('tag', 'visibility', 'member_status', 'os_hidden', 'deleted'):
+        if name in _PAGING or name in (*_TAG, 'visibility', 'member_status', 'os_hidden', 'deleted'):
             continue
         conditions_of = _FILTERS.get(name)
         if conditions_of is not None:
@@ -69,7 +71,7 @@ def parse(found: Parameters, conf: cfg.ConfigOpts) -> ImageQuery:
             properties.append((name, value))
     return ImageQuery(
         conditions=tuple(conditions), properties=tuple(properties),
-        tags=tuple(value.strip() for name, value in found if name == 'tag'), visibility=_visibility(single),
+        tags=tuple(value.strip() for name, value in found if name in _TAG), visibility=_visibility(single),
         member_status=_choice('member_status', single.get('member_status', 'accepted'), _MEMBER_STATUSES),
         hidden=_boolean('os_hidden', single.get('os_hidden', 'false').lower()), sort=_sort(found), marker=_marker(single),
         limit=min(_limit(single.get('limit'), conf.limit_param_default), conf.api_limit_max))
@@ -183,9 +185,10 @@ def _sort(found: Parameters) -> tuple[tuple[str, Any], ...]:
         given = len(directions)
     _check_sort(keys, directions)
     tail = directions[0] if given == 1 else 'desc'
-    pairs = list(zip(keys, directions, strict=True))
-    pairs += [(key, tail) for key in ('created_at', 'id') if key not in keys]
-    return tuple(dict(reversed(pairs)).items())[::-1]
+    order: dict[str, Any] = {}
+    for key, direction in (*zip(keys, directions, strict=True), ('created_at', tail), ('id', tail)):
+        order.setdefault(key, direction)
+    return tuple(order.items())
 
 
 def _check_sort(keys: list[str], directions: list[str]) -> None:

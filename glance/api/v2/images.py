@@ -23,7 +23,7 @@ def create(request: Request) -> webob.Response:
         headers['OpenStack-image-import-methods'] = ','.join(conf.enabled_import_methods)
     if stores.multiple:
         headers['OpenStack-image-store-ids'] = ','.join(stores.names)
-    return json_response(201, view(image, request.env), headers)
+    return json_response(201, view(image, request), headers)
 
 
 def index(request: Request) -> webob.Response:
@@ -32,7 +32,7 @@ def index(request: Request) -> webob.Response:
     query = image_query.parse(parameters, request.env.conf)
     page = request.images.list(query)
     walk = [(name, value) for name, value in parameters if name != 'marker']
-    content = {'images': [view(image, request.env) for image in page.images], 'first': _link(walk),
+    content = {'images': [view(image, request) for image in page.images], 'first': _link(walk),
                'schema': '/v2/schemas/images'}
     if page.next_marker:
         content['next'] = _link([*walk, ('marker', page.next_marker)])
@@ -42,19 +42,19 @@ def index(request: Request) -> webob.Response:
 def show(request: Request, image_id: str) -> webob.Response:
     """``GET /v2/images/{image_id}``: 200 with the image."""
     request.refuse_body()
-    return json_response(200, view(request.images.get(image_id), request.env))
+    return json_response(200, view(request.images.get(image_id), request))
 
 
 def update(request: Request, image_id: str) -> webob.Response:
     """``PATCH /v2/images/{image_id}``: 200 with the changed image; all operations are done, or none."""
     operations = json_patch.parse(request)
     images = request.images
-    image = images.get(image_id, rule='modify_image')
+    image = images.get(image_id, rule='modify_image' if operations else None)
     if operations:
-        json_patch.apply(operations, image)
+        json_patch.apply(operations, image, may_give_away=request.context.is_admin)
         _check_required(image, request)
         images.save(image)
-    return json_response(200, view(image, request.env))
+    return json_response(200, view(image, request))
 
 
 def delete(request: Request, image_id: str) -> webob.Response:

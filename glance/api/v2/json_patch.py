@@ -17,7 +17,6 @@ V20 = 'application/openstack-images-v2.0-json-patch'
 V21 = 'application/openstack-images-v2.1-json-patch'
 _ACCEPT_PATCH = ', '.join((V20, V21))
 _OPERATIONS = ('add', 'replace', 'remove')
-_MAX_OPERATIONS = 10_000
 _BAD_ESCAPE = re.compile('~(?![01])')
 _FORMATS = ('disk_format', 'container_format')
 
@@ -41,14 +40,17 @@ def parse(request: Request) -> list[Operation]:
     changes = request.json()
     if not isinstance(changes, list):
         raise exceptions.Invalid('The request body must be a JSON array of operation objects.')
-    if len(changes) > _MAX_OPERATIONS:
-        raise exceptions.Invalid('A patch may have at most %d operations.' % _MAX_OPERATIONS)
     return [_operation(change, media_type == V20, request.env.validator) for change in changes]
 
 
-def apply(operations: list[Operation], image: Image) -> None:
-    """Change the image. Raises Conflict for a property that is absent or present against expectation; Forbidden."""
+def apply(operations: list[Operation], image: Image, may_give_away: bool = False) -> None:
+    """Change the image; only who ``may_give_away`` names its owner, even the present one.
+
+    Raises Conflict for a property that is absent or present against expectation; Forbidden.
+    """
     for operation in operations:
+        if operation.name == 'owner' and not may_give_away:
+            raise exceptions.Forbidden('Only an administrator may change the owner of an image.')
         if operation.name in BASE_ATTRIBUTES:
             _change_attribute(operation, image)
         else:

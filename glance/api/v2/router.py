@@ -18,7 +18,7 @@ Handler = Callable[..., webob.Response]
 ROUTES: dict[str, dict[str, Handler]] = {
     '/images': {'GET': images.index, 'POST': images.create},
     '/images/{image_id}': {'GET': images.show, 'PATCH': images.update, 'DELETE': images.delete},
-    '/images/{image_id}/file': {'GET': image_data.download, 'PUT': image_data.upload},
+    '/images/{image_id}/file': {'GET': image_data.download, 'HEAD': image_data.download, 'PUT': image_data.upload},
     '/schemas/image': {'GET': schemas.image},
     '/schemas/images': {'GET': schemas.images},
 }
@@ -48,6 +48,9 @@ class API:
         self._mapper = _mapper()
 
     def __call__(self, environ: dict[str, Any], start_response: Callable) -> Iterable[bytes]:
+        if not environ.get('PATH_INFO'):
+            start_response('302 Found', [('Location', _slash_url(environ)), ('Content-Length', '0')])
+            return [b'']
         try:
             handler, variables = self._route(environ)
             response = handler(Request(environ), **variables)
@@ -59,8 +62,6 @@ class API:
 
     def _route(self, environ: dict[str, Any]) -> tuple[Handler, dict[str, str]]:
         method, path = environ['REQUEST_METHOD'], _path(environ)
-        if not path:
-            raise HTTPFault(302, 'The API is at /v2/.', [('Location', _slash_url(environ))])
         found = None if '//' in path or _hides_slash(environ) else self._mapper.match(path)
         if found is None:
             if method not in _KNOWN_METHODS:

@@ -1,6 +1,7 @@
 """The SQL implementation of ``glance.db.interface.Database``."""
 from typing import Self
 
+import sqlalchemy as sa
 from oslo_config import cfg
 from oslo_db import options
 
@@ -9,6 +10,7 @@ from glance.db.sqlalchemy.engine import Engine
 from glance.db.sqlalchemy.images import ImageOperations
 from glance.db.sqlalchemy.leases import LeaseOperations
 from glance.db.sqlalchemy.members import MemberOperations
+from glance.db.sqlalchemy.models import image_leases
 
 NAMES = tuple(option.dest for option in options.database_opts)
 
@@ -39,6 +41,13 @@ class SQLDatabase(ImageOperations, MemberOperations, LeaseOperations):
     def engine(self) -> Engine:
         """Connections and transactions, for what else lives in this database."""
         return self._engine
+
+    def check(self) -> None:
+        """Look for the newest table of this release: where it is missing, the database was not prepared for it."""
+        if not self._engine.read(lambda connection: sa.inspect(connection).has_table(image_leases.name)):
+            raise exceptions.ConfigurationError(
+                'The database is not prepared for this release: run "glance-manage db_sync", or "glance-manage db expand" '
+                'while services of the former release are still running.')
 
     def close(self) -> None:
         """Close all connections."""

@@ -160,14 +160,6 @@ class DownloadTest(ServingTestCase):
             self.store.fail = {'open': error()}
             self.assertEqual(code, self.download(image, Range='bytes=0-1').status_int)
 
-    def test_preferred_stores(self):
-        image = self.active()
-        self.assertEqual(400, self.download(image, '?prefer=one').status_int)
-        self.serve(stores=fakes.Stores('one', 'two'))
-        image = self.active()
-        self.assertEqual(200, self.download(image, '?prefer=two,%20one').status_int)
-        self.assertEqual(400, self.download(image, '?prefer=three').status_int)
-
     def test_no_checksum(self):
         image = self.active()
         self.env.database.image_update(image['id'], ImageChanges(columns={'checksum': None}))

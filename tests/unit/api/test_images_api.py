@@ -128,10 +128,6 @@ class CreateTest(ServingTestCase):
         self.assertEqual(200, self.patch(image, {'op': 'remove', 'path': '/level'},
                                          {'op': 'add', 'path': '/level', 'value': '2'}).status_int)
 
-    def test_properties_outside_the_schema_can_be_switched_off(self):
-        self.conf.set_override('allow_additional_image_properties', False)
-        self.assertEqual(400, self.code('POST', '/images', {'foo': 'x'}))
-
     @settings(max_examples=150, deadline=None)
     @given(st.dictionaries(
         st.one_of(st.sampled_from(('id', 'name', 'owner', 'tags', 'min_ram', 'status', 'locations', 'visibility', 'foo',

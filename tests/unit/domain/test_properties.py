@@ -175,3 +175,14 @@ class WritableTest(unittest.TestCase):
                          set(properties.SHOWN_INTERNAL))
         self.assertTrue(properties.is_internal('os_glance_stage_host'))
         self.assertFalse(properties.is_internal('os_distro'))
+
+
+class ClosedSchemaTest(unittest.TestCase):
+    def test_properties_outside_the_schema_can_be_switched_off(self):
+        class Anything:
+            def error(self, value):
+                return None
+        validator = Validator(['raw'], ['bare'], {'known': Anything()}, others=False)
+        self.assertEqual('x', validator.value('known', 'x'))
+        self.assertEqual('x', validator.value('name', 'x'))
+        self.assertRaises(exceptions.Invalid, validator.value, 'foo', 'x')

@@ -354,25 +354,6 @@ class RemoveTest(Base):
         self.images.remove(self.images.get(image.image_id))
         self.assertEqual({}, self.store.objects)
 
-    def test_data_in_use_keeps_the_image(self):
-        for error in (exceptions.ObjectInUse, exceptions.StoreForbidden, exceptions.StoreUnavailable):
-            with self.subTest(error=error.__name__):
-                image = self.uploaded()
-                self.store.fail = {'delete': error()}
-                self.assertRaises(error, self.images.remove, image)
-                record = self.record(image)
-                self.assertEqual(('active', 1), (record['status'], len(record['locations'])))
-
-    def test_delayed_delete_leaves_the_data_to_the_scrubber(self):
-        self.env.conf.set_override('delayed_delete', True)
-        image, empty = self.uploaded(), self.add()
-        for found in (image, empty):
-            self.images.remove(found)
-            self.assertRaises(exceptions.ImageNotFound, self.images.get, found.image_id)
-        self.assertEqual(1, len(self.store.objects))
-        self.assertEqual(('pending_delete', 'deleted'), (self.record(image, show_deleted=True)['status'],
-                                                         self.record(empty, show_deleted=True)['status']))
-
 
 class OrderTest(unittest.TestCase):
     """The layer alone, over a spy."""

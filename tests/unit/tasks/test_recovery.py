@@ -149,14 +149,19 @@ class RecoveryTest(unittest.TestCase):
         self.assertEqual(0, recovery.recover(Racing(real), self.stores))
         self.assert_untouched(new[0])
 
-    def test_a_store_that_fails_keeps_nothing_from_being_undone(self):
+    def test_a_store_that_fails_is_tried_again_when_the_lease_lapses(self):
         lease, other = self.begin(self.dead), self.begin(self.dead)
         self.store.fail = {'discard': exceptions.StoreUnavailable()}
         with self.assertLogs(recovery.LOG, 'WARNING'):
-            self.assertEqual(2, self.recover())
+            self.assertEqual(0, self.recover())
         for one in (lease, other):
-            self.assertEqual('queued', self.status(one))
+            self.assertEqual('saving', self.status(one))
             self.assertNotIn((one.image_id, one.attempt), self.stores.enabled[1].partial)
+        self.store.fail = {}
+        late = leases.utcnow() + datetime.timedelta(seconds=2 * leases.DURATION)
+        with mock.patch.object(leases, 'utcnow', return_value=late):
+            self.assertEqual(2, self.recover())
+        self.assertEqual(['queued', 'queued'], [self.status(one) for one in (lease, other)])
 
     def test_one_image_that_cannot_be_undone_does_not_keep_the_others(self):
         leases_of = [self.begin(self.dead) for _ in range(3)]
