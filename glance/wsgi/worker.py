@@ -41,6 +41,7 @@ _SWEEP_SECONDS = 0.25
 _STOP_SECONDS = 3
 """How long requests that were cut off may take to clean up after themselves."""
 _ACCEPT_PAUSE = 0.1
+_COURTESY, _LONGEST_COURTESY = 0.0001, 0.002
 _MOST_REQUESTS_PER_CONNECTION = 1000
 
 
@@ -195,6 +196,9 @@ class Worker:
                 eventlet.sleep(_ACCEPT_PAUSE)
                 continue
             eventlet.spawn_n(self._attend, sock, address, parts, slots)
+            if self._multiprocess:
+                # The more connections a worker has, the longer it leaves the next one to the others.
+                eventlet.sleep(min(len(self._connections) * _COURTESY, _LONGEST_COURTESY))
 
     def _attend(self, sock: socket.socket, address, parts: Parts, slots: semaphore.Semaphore) -> None:
         """The green thread of one connection."""
