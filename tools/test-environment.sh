@@ -2,7 +2,7 @@
 # everything its tests need, unless it is up to date, and puts its programs first on the path.
 venv=${GLANCE_TEST_VENV:-$PWD/.venv}
 python=${PYTHON:-$(command -v python3.11 || command -v python3)}
-glance_client='python-glanceclient>=4.4'      # the program of the oldest habits, for tests.integration
+glance_client='python-glanceclient>=4.4'      # one of the clients that tests.integration runs
 
 # The build takes the version from git; sources that come without git get a version here.
 git rev-parse HEAD >/dev/null 2>&1 || export PBR_VERSION=${PBR_VERSION:-0.0.0}

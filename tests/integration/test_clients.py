@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import unittest
 import uuid
 
@@ -296,6 +297,8 @@ def run_on_terminal(command, environment):
     terminal, end = pty.openpty()
     process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=end, stderr=end)
     os.close(end)
+    watchdog = threading.Timer(120, process.kill)
+    watchdog.start()
     printed = b''
     with open(terminal, 'rb', buffering=0) as reader:
         while True:
@@ -303,7 +306,9 @@ def run_on_terminal(command, environment):
                 printed += reader.read(4096)
             except OSError:  # Linux: the program closed its end
                 break
+    code = process.wait()
+    watchdog.cancel()
     text = printed.decode(errors='replace')
-    if process.wait(120):
-        raise AssertionError(f'{command} ended with {process.returncode}: {text}')
+    if code:
+        raise AssertionError(f'{command} ended with {code}: {text}')
     return text
