@@ -1,5 +1,6 @@
 """From the configuration to what is told; the library writes events to the log here (driver ``log``)."""
 import json
+import pathlib
 import subprocess
 import sys
 import unittest
@@ -11,6 +12,7 @@ from glance.notify import messaging, outbox
 from glance.notify.notifier import Notifier
 from tests.unit.layers import fakes
 
+ROOT = pathlib.Path(__file__).resolve().parents[3]
 LIBRARY = 'oslo.messaging.notification'
 SECTION = '[oslo_messaging_notifications]\n'
 
@@ -29,7 +31,7 @@ DISABLED = {
 }
 
 # Prints what a process without a driver has imported, and whether it has a thread, after some events.
-IDLE = '''
+IDLE = """
 import sys, threading
 from tests.unit.layers import fakes
 from glance.notify.notifier import Notifier
@@ -38,16 +40,16 @@ notifier.info('image.create', {'id': 'i'}, 'i')
 notifier.error('image.upload', 'text', 'i')
 notifier.close()
 print([name for name in ('oslo_messaging', 'kombu', 'amqp') if name in sys.modules], threading.active_count())
-'''
+"""
 # Prints whether importing the library for a driver changed how sockets and threads work.
-PATCHED = '''
+PATCHED = """
 import socket, sys, threading
 before = socket.socket, threading.Thread, threading.get_ident
 from tests.unit.layers import fakes
 from glance.notify.notifier import Notifier
 Notifier(fakes.make_conf(sys.argv[1], '[oslo_messaging_notifications]\\ndriver = messagingv2\\n')).close()
 print('oslo_messaging' in sys.modules, before == (socket.socket, threading.Thread, threading.get_ident))
-'''
+"""
 
 
 class Base(unittest.TestCase):
@@ -111,7 +113,7 @@ class EventTest(Base):
 class DriverTest(Base):
 
     def run_program(self, program, *arguments):
-        return subprocess.run([sys.executable, '-W', 'ignore', '-c', program, *arguments], check=True,
+        return subprocess.run([sys.executable, '-W', 'ignore', '-c', program, *arguments], cwd=ROOT, check=True,
                               capture_output=True, text=True, stdin=subprocess.DEVNULL).stdout.strip()
 
     def test_without_a_driver_nothing_is_imported_nor_started(self):
