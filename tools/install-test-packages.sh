@@ -14,6 +14,11 @@ if ! python3 -c 'import ensurepip' 2>/dev/null; then
     packages="$packages python3-venv" # virtual environments; Debian ships Python without
 fi
 
+# Database servers keep temporary tables in /tmp: without the usual permissions their users cannot write there.
+if [ "$(id -u)" = 0 ] && [ "$(stat -c %a /tmp)" != 1777 ]; then
+    chmod 1777 /tmp
+fi
+
 answers() {  # port
     python3 -c 'import socket, sys; socket.create_connection(("127.0.0.1", int(sys.argv[1])), 2)' "$1" 2>/dev/null
 }
