@@ -127,6 +127,13 @@ class StatusConflict(Conflict):
         self.current, self.wanted = current, wanted
 
 
+class ChangedMeanwhile(Conflict):
+    """The image is not as the caller saw it when he decided to change it."""
+
+    def __init__(self, image_id: str):
+        super().__init__('Image %s was changed meanwhile; load it and try again.' % image_id)
+
+
 class ImageGone(GlanceError):
     """The image was deleted while the request was working on it."""
 

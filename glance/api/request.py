@@ -1,5 +1,6 @@
 """A request as handlers see it, and the responses that they make."""
 import functools
+import hashlib
 import json
 from typing import Any
 
@@ -80,6 +81,12 @@ def json_response(status: int, content: Any, headers: dict[str, str] | None = No
     if headers:
         response.headers.update(headers)
     return response
+
+
+def entity_tag(response: webob.Response) -> str:
+    """Give the response an entity tag (RFC 9110, 8.8.3) made from its body, and return it."""
+    response.etag = hashlib.sha256(response.body).hexdigest()[:32]
+    return response.etag
 
 
 def no_content() -> webob.Response:

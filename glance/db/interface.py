@@ -192,15 +192,22 @@ class Database(Protocol):
         a column that cannot be compared or a value of the wrong kind.
         """
 
+    def image_count(self, caller: Caller, query: ImageQuery) -> int:
+        """Return how many images the query finds on all pages. Raises InvalidFilter as ``image_list``."""
+
     def image_update(self, image_id: str, changes: ImageChanges, from_status: str | None = None,
-                     acquire: Lease | None = None, release: str | None = None) -> datetime.datetime:
+                     acquire: Lease | None = None, release: str | None = None,
+                     expected: ImageRecord | None = None) -> datetime.datetime:
         """Write the changes of a live image and return its new ``updated_at``; location records get their ids.
 
         With ``from_status`` the row is written only while it has this status, else StatusConflict. ``acquire`` records
         a lease on the image in the same transaction (replacing one that is left over); ``release`` is the attempt whose
-        lease must still be held, and drops it. Raises ImageNotFound when the image is absent or deleted, Conflict when
-        the lease is lost, LocationNotFound when one to update is gone, Duplicate for properties whose names the engine
-        cannot tell apart, Invalid for a value that no column can hold.
+        lease must still be held, and drops it. ``expected`` holds what the image must be like at this moment, else
+        ChangedMeanwhile: values of columns, all tags and locations, and some of the properties.
+
+        Raises ImageNotFound when the image is absent or deleted, Conflict when the lease is lost, LocationNotFound when
+        one to update is gone, Duplicate for properties whose names the engine cannot tell apart, Invalid for a value that
+        no column can hold.
         """
 
     def image_remove(self, image_id: str, status: str = 'deleted', from_status: str | None = None,

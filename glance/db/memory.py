@@ -1,5 +1,6 @@
 """The DAL in the memory of one process: for unit tests, and as the plainest statement of what the operations mean."""
 import copy
+import dataclasses
 import datetime
 import functools
 import itertools
@@ -94,11 +95,17 @@ class MemoryDatabase:
             page = sorted(found, key=by_sort)[:query.limit]
             return [self._as_seen_by(caller, image) for image in page]
 
+    def image_count(self, caller: Caller, query: ImageQuery) -> int:
+        return len(self.image_list(caller, dataclasses.replace(query, marker=None, limit=None)))
+
     def image_update(self, image_id: str, changes: ImageChanges, from_status: str | None = None,
-                     acquire: Lease | None = None, release: str | None = None) -> datetime.datetime:
+                     acquire: Lease | None = None, release: str | None = None,
+                     expected: ImageRecord | None = None) -> datetime.datetime:
         validation.check_changes(changes, from_status, self._limits)
         with self._lock:
             image = self._live(image_id, from_status)
+            if expected is not None and not validation.is_as_expected(image, expected):
+                raise exceptions.ChangedMeanwhile(image_id)
             if release is not None and getattr(self._leases.get(image_id), 'attempt', None) != release:
                 raise exceptions.Conflict('The work on image %s took too long and was given up.' % image_id)
             stored = {location['id'] for location in image['locations']} - changes.remove_locations.keys()
@@ -119,7 +126,7 @@ class MemoryDatabase:
         with self._lock:
             image = self._live(image_id, from_status)
             if from_updated_at is not None and from_updated_at != image['updated_at']:
-                raise exceptions.Conflict('Image %s was changed meanwhile; load it and try again.' % image_id)
+                raise exceptions.ChangedMeanwhile(image_id)
             now = _now()
             removal = Removal(now, image['locations'])
             image.update(status=status, deleted=True, deleted_at=now, updated_at=now)

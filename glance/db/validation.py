@@ -216,3 +216,10 @@ def second_of(moment: datetime.datetime) -> tuple[datetime.datetime, datetime.da
     if start == datetime.datetime.max.replace(microsecond=0):
         return start, datetime.datetime.max
     return start, start + datetime.timedelta(seconds=1)
+
+
+def is_as_expected(image: interface.ImageRecord, expected: Mapping[str, Any]) -> bool:
+    """Tell whether an image holds the expected values; of its properties only those that are named count."""
+    named = expected.get('properties', {})
+    return all(name in image['properties'] and image['properties'][name] == value for name, value in named.items()) and all(
+        image[name] == value for name, value in expected.items() if name != 'properties')

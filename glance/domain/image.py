@@ -42,7 +42,8 @@ class Image:
     """An image as the service knows it.
 
     Sizes are bytes, ``min_disk`` is GB, ``min_ram`` MB, times are naive UTC. ``member`` is the caller's project when the
-    image reached it through a membership. An image that was loaded remembers how it was: see ``changes``.
+    image reached it through a membership. An image that was loaded remembers how it was: see ``changes``; a ``guarded`` one is
+    saved only while the stored image still is like that.
     """
 
     image_id: str
@@ -68,6 +69,7 @@ class Image:
     locations: list[Location] = dataclasses.field(default_factory=list)
     member: str | None = None
     loaded: 'Image | None' = dataclasses.field(default=None, repr=False)
+    guarded: bool = False
 
     def remember(self) -> None:
         """Take the present state as the one that is stored: from here on ``changes`` starts anew."""

@@ -40,6 +40,10 @@ class Images:
         """Return the images that match and that the caller may see."""
         return self.inner.list(query)
 
+    def count(self, query: ImageQuery) -> int:
+        """Return how many images match on all pages."""
+        return self.inner.count(query)
+
     def add(self, image: Image) -> None:
         """Store a new image."""
         self.inner.add(image)

@@ -42,6 +42,9 @@ class DatabaseImages(Images):
         full = query.limit is not None and 0 < query.limit == len(records)
         return Page([self._load(record) for record in records], records[-1]['id'] if full else None)
 
+    def count(self, query: ImageQuery) -> int:
+        return self._database.image_count(self.context, query)
+
     def add(self, image: Image) -> None:
         record = self._database.image_create({
             'id': image.image_id, 'properties': image.extra_properties, 'tags': image.tags,
@@ -54,7 +57,8 @@ class DatabaseImages(Images):
         changes = image.changes
         if 'status' in changes.attributes and from_status is None:
             from_status = image.loaded.status
-        self._write(image, changes.added_locations, from_status, columns=changes.attributes,
+        self._write(image, changes.added_locations, from_status,
+                    expected=_expected(image.loaded) if image.guarded else None, columns=changes.attributes,
                     set_properties=changes.set_properties, remove_properties=changes.removed_properties,
                     add_tags=changes.added_tags, remove_tags=changes.removed_tags,
                     update_locations=[_location_record(location) for location in changes.updated_locations],
@@ -99,10 +103,11 @@ class DatabaseImages(Images):
             return
 
     def _write(self, image: Image, added: Sequence[Location], from_status: str | None, *, acquire: Lease | None = None,
-               release: str | None = None, **changes: Any) -> None:
+               release: str | None = None, expected: ImageRecord | None = None, **changes: Any) -> None:
         records = [_location_record(location) for location in added]
         image.updated_at = self._database.image_update(
-            image.image_id, ImageChanges(add_locations=records, **changes), from_status, acquire=acquire, release=release)
+            image.image_id, ImageChanges(add_locations=records, **changes), from_status, acquire=acquire, release=release,
+            expected=expected)
         for location, record in zip(added, records, strict=True):
             location.id = record['id']
         image.remember()
@@ -126,6 +131,12 @@ class _Service:
 
 
 _SERVICE = _Service()
+
+
+def _expected(loaded: Image) -> ImageRecord:
+    return {'updated_at': loaded.updated_at, 'properties': loaded.extra_properties, 'tags': loaded.tags,
+            'locations': [_location_record(location) for location in loaded.locations],
+            **{name: getattr(loaded, name) for name in _COLUMNS}}
 
 
 def _location(record: LocationRecord) -> Location:

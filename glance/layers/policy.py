@@ -53,6 +53,10 @@ class EnforceImages(Images):
         page = self.inner.list(query)
         return Page([image for image in page.images if self._allows('get_image', target_of(image))], page.next_marker)
 
+    def count(self, query: ImageQuery) -> int:
+        self._check('get_images', {'project_id': self.context.owner})
+        return self.inner.count(query)
+
     def save(self, image: Image, from_status: str | None = None) -> None:
         # What the caller may do depends on the image as it is, not on what the caller would make of it.
         stored = target_of(image.loaded or image)

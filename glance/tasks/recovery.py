@@ -39,7 +39,8 @@ def _undo(database: Database, stores: Backends, lease: Lease) -> bool:
     changes = ImageChanges(columns={'status': 'queued', **_FORGET_DATA})
     try:
         database.image_update(lease.image_id, ImageChanges(), 'saving', acquire=mine, release=lease.attempt)
-        if not all([_discard(store, lease) for store in stores.enabled]):
+        discarded = [_discard(store, lease) for store in stores.enabled]
+        if not all(discarded):
             # The lease that was taken over lapses, and the next look tries again.
             return False
         database.image_update(lease.image_id, changes, 'saving', release=mine.attempt)

@@ -20,6 +20,7 @@ STATUS: dict[type[Exception], int] = {
     exceptions.StoreForbidden: 403,
     exceptions.NotFound: 404,
     exceptions.Conflict: 409,
+    exceptions.ChangedMeanwhile: 412,
     exceptions.ObjectExists: 409,
     exceptions.ObjectInUse: 409,
     exceptions.ImageGone: 410,

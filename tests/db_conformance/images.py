@@ -81,6 +81,21 @@ class CreateAndGet(DatabaseCase):
         self.assertEqual((ODD_TEXTS[2], ODD_TEXTS[13]), (stored['properties']['p0'], stored['properties']['p2']))
         self.assertEqual('new"\\\U0001f600', stored['tags'][-1])
 
+    def test_an_update_that_expects_something(self):
+        image = self.create(name='n', properties={'p': '1'}, tags=['t'], locations=[{'url': 'u', 'metadata': {'k': 'v'}}])
+        expected = {name: image[name] for name in ('name', 'owner', 'size', 'properties', 'tags', 'locations')}
+        self.db.image_update(image['id'], ImageChanges({'min_ram': 1}), expected=expected)
+        for changes in (ImageChanges(set_properties={'p': '2'}), ImageChanges(add_tags=['u']),
+                        ImageChanges({'name': 'm'}), ImageChanges(remove_locations={image['locations'][0]['id']: 'deleted'})):
+            fresh = self.get(image['id'])
+            expected = {name: fresh[name] for name in expected}
+            self.db.image_update(image['id'], changes)
+            self.assertRaises(exceptions.ChangedMeanwhile, self.db.image_update, image['id'],
+                              ImageChanges({'min_ram': 2}), expected=expected)
+        self.assertEqual(1, self.get(image['id'])['min_ram'])
+        self.db.image_remove(image['id'])
+        self.assertRaises(exceptions.ImageNotFound, self.db.image_update, image['id'], ImageChanges(), expected={})
+
     def test_what_nobody_can_be_called_is_not_found(self):
         self.create()
         for image_id in ('x' * 37, 'a\0', '\ud800', '', '\U0001f600', str(uuid.uuid4())):

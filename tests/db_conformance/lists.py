@@ -40,6 +40,7 @@ class Visibility(DatabaseCase):
         self.assertEqual(sorted(set(itertools.chain(*expected))), got)
         limited = self.listed(caller, visibility=visibility, sort=BY_NAME, limit=3, **query)
         self.assertEqual(got[:3], limited)
+        self.assertEqual(len(got), self.db.image_count(caller, ImageQuery(visibility=visibility, limit=3, **query)))
 
     def test_a_project(self):
         self.check(ME, None, self.own, self.public, ['third accepted'])

@@ -6,6 +6,7 @@ import webob
 from glance import exceptions
 from glance.api.request import Request, no_content
 from glance.api.v2 import byte_range
+from glance.domain.image import Image
 from glance.transfer.body import ReaderBody
 from glance.transfer.sources import WsgiSource
 from glance.wsgi.faults import HTTPFault
@@ -32,7 +33,12 @@ def download(request: Request, image_id: str) -> webob.Response:
     images = request.images
     image = images.get(image_id)
     try:
-        span = byte_range.requested(request.environ, images.data_size(image))
+        size = images.data_size(image)
+        if image.os_hash_value and image.os_hash_value in request.if_none_match:
+            return _not_modified(image)
+        # A client that goes on with a download it began wants the rest only of the same data (RFC 9110, 13.1.5).
+        same = 'If-Range' not in request.headers or request.headers['If-Range'].strip() == _entity_tag(image)
+        span = byte_range.requested(request.environ, size) if same else None
         reader = images.download(image, *(span or ()))
     except exceptions.ObjectNotFound:
         return no_content()
@@ -41,11 +47,24 @@ def download(request: Request, image_id: str) -> webob.Response:
     response.content_length = reader.length
     response.headers['X-Content-Type-Options'] = 'nosniff'
     response.headers['Accept-Ranges'] = 'bytes'
+    if image.os_hash_value:
+        response.headers['ETag'] = _entity_tag(image)
     if image.checksum:
         # Clients compare this with the checksum attribute: hexadecimal, and of the whole image.
         response.headers['Content-MD5'] = image.checksum
     if span:
         response.headers['Content-Range'] = 'bytes %d-%d/%d' % (span.offset, span.offset + span.length - 1, image.size)
+    return response
+
+
+def _entity_tag(image: Image) -> str:
+    return '"%s"' % image.os_hash_value
+
+
+def _not_modified(image: Image) -> webob.Response:
+    response = no_content()
+    response.status = 304
+    response.headers['ETag'] = _entity_tag(image)
     return response
 
 

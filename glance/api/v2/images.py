@@ -4,11 +4,14 @@ from urllib.parse import urlencode
 import webob
 
 from glance import exceptions
-from glance.api.request import Request, json_response, no_content
+from glance.api.request import Request, entity_tag, json_response, no_content
 from glance.api.v2 import image_query, json_patch
 from glance.api.v2.image_view import view
 from glance.domain.image import Image
 from glance.domain.properties import check_writable
+
+# The preference (RFC 7240) of clients that want to know how many images a list has on all pages.
+_COUNT = 'count=exact'
 
 
 def create(request: Request) -> webob.Response:
@@ -30,19 +33,28 @@ def index(request: Request) -> webob.Response:
     """``GET /v2/images``: 200 with a page of images and the links to walk on."""
     parameters = image_query.parameters(request.query_string)
     query = image_query.parse(parameters, request.env.conf)
-    page = request.images.list(query)
+    images = request.images
+    page = images.list(query)
     walk = [(name, value) for name, value in parameters if name != 'marker']
     content = {'images': [view(image, request) for image in page.images], 'first': _link(walk),
                'schema': '/v2/schemas/images'}
     if page.next_marker:
         content['next'] = _link([*walk, ('marker', page.next_marker)])
-    return json_response(200, content)
+    response = json_response(200, content)
+    if _wants_count(request):
+        response.headers['X-Total-Count'] = str(images.count(query))
+        response.headers['Preference-Applied'] = _COUNT
+    return response
 
 
 def show(request: Request, image_id: str) -> webob.Response:
-    """``GET /v2/images/{image_id}``: 200 with the image."""
+    """``GET`` or ``HEAD /v2/images/{image_id}``: 200 with the image, or 304 when the client has it already."""
     request.refuse_body()
-    return json_response(200, view(request.images.get(image_id), request))
+    response = json_response(200, view(request.images.get(image_id), request))
+    if entity_tag(response) in request.if_none_match:
+        response.status, response.body = 304, b''
+        del response.headers['Content-Type'], response.headers['Content-Length']
+    return response
 
 
 def update(request: Request, image_id: str) -> webob.Response:
@@ -50,11 +62,17 @@ def update(request: Request, image_id: str) -> webob.Response:
     operations = json_patch.parse(request)
     images = request.images
     image = images.get(image_id, rule='modify_image' if operations else None)
+    if 'If-Match' in request.headers:
+        if entity_tag(json_response(200, view(image, request))) not in request.if_match:
+            raise exceptions.ChangedMeanwhile(image_id)
+        image.guarded = request.headers['If-Match'].strip() != '*'
     if operations:
         json_patch.apply(operations, image, may_give_away=request.context.is_admin)
         _check_required(image, request)
         images.save(image)
-    return json_response(200, view(image, request))
+    response = json_response(200, view(image, request))
+    entity_tag(response)
+    return response
 
 
 def delete(request: Request, image_id: str) -> webob.Response:
@@ -63,6 +81,10 @@ def delete(request: Request, image_id: str) -> webob.Response:
     images = request.images
     images.remove(images.get(image_id))
     return no_content()
+
+
+def _wants_count(request: Request) -> bool:
+    return _COUNT in (preference.strip() for preference in request.headers.get('Prefer', '').split(','))
 
 
 def _new_values(request: Request) -> dict:

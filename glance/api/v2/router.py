@@ -17,7 +17,7 @@ Handler = Callable[..., webob.Response]
 
 ROUTES: dict[str, dict[str, Handler]] = {
     '/images': {'GET': images.index, 'POST': images.create},
-    '/images/{image_id}': {'GET': images.show, 'PATCH': images.update, 'DELETE': images.delete},
+    '/images/{image_id}': {'GET': images.show, 'HEAD': images.show, 'PATCH': images.update, 'DELETE': images.delete},
     '/images/{image_id}/file': {'GET': image_data.download, 'HEAD': image_data.download, 'PUT': image_data.upload},
     '/schemas/image': {'GET': schemas.image},
     '/schemas/images': {'GET': schemas.images},
@@ -56,8 +56,9 @@ class API:
             response = handler(Request(environ), **variables)
         except Exception as error:
             response = faults.response_for(error, environ)
-        if environ['REQUEST_METHOD'] == 'HEAD':
-            response.headers.pop('Content-Type', None)
+            if environ['REQUEST_METHOD'] == 'HEAD':
+                response.body = b''
+                response.headers.pop('Content-Type', None)
         return response(environ, start_response)
 
     def _route(self, environ: dict[str, Any]) -> tuple[Handler, dict[str, str]]:

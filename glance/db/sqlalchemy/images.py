@@ -28,6 +28,7 @@ DEFAULTS: Mapping[str, Any] = {
 }
 CREATION_TIMES = ('created_at', 'updated_at')
 CHILDREN = frozenset(('properties', 'tags', 'locations'))
+ANY_ORDER = (('id', 'asc'),)
 READ_ONLY = frozenset(('deleted', 'deleted_at', 'is_member'))
 REVIVED = ('updated_at', 'deleted', 'deleted_at')
 
@@ -104,8 +105,19 @@ class ImageOperations(Operations):
 
         return self._engine.read(page)
 
+    def image_count(self, caller: Caller, query: ImageQuery) -> int:
+        validation.check_query(query, self._limits)
+        viewer = self._viewer(caller)
+        if not scopes(viewer, query.visibility):
+            return 0
+        whole = dataclasses.replace(query, marker=None, limit=None)
+        statement, parameters = self._pages.find(viewer, whole, ANY_ORDER, None)
+        count = sa.select(sa.func.count()).select_from(statement.order_by(None).subquery())
+        return self._engine.read(lambda connection: connection.scalar(count, parameters))
+
     def image_update(self, image_id: str, changes: ImageChanges, from_status: str | None = None,
-                     acquire: Lease | None = None, release: str | None = None) -> datetime.datetime:
+                     acquire: Lease | None = None, release: str | None = None,
+                     expected: ImageRecord | None = None) -> datetime.datetime:
         validation.check_changes(changes, from_status, self._limits)
         if not validation.is_id(image_id):
             raise exceptions.ImageNotFound(str(image_id))
@@ -115,6 +127,8 @@ class ImageOperations(Operations):
         row = {**changes.columns, 'updated_at': now}
 
         def update(connection: sa.Connection) -> datetime.datetime:
+            if expected is not None:
+                self._check_expected(connection, image_id, expected)
             self._update_row(connection, image_id, row, from_status)
             if release is not None:
                 give_back_lease(connection, image_id, release)
@@ -181,6 +195,16 @@ class ImageOperations(Operations):
 
     # Parts of writing
 
+    def _check_expected(self, connection: sa.Connection, image_id: str, expected: ImageRecord) -> None:
+        """Lock the row, then look at the image: what is read after the lock stays as it is until the commit."""
+        connection.execute(sa.select(images.c.id).where(self._is_id(_text(image_id))).with_for_update())
+        found = connection.scalar(self._by_id[True], {'id': image_id})
+        if found is None:
+            raise exceptions.ImageNotFound(image_id)
+        image = documents.read_image(found, None)
+        if not validation.is_as_expected(image, expected):
+            raise exceptions.ChangedMeanwhile(image_id)
+
     def _is_id(self, value: sa.ColumnElement) -> sa.ColumnElement[bool]:
         return self._dialect.equal(images.c.id, value)
 
@@ -220,7 +244,7 @@ class ImageOperations(Operations):
             raise exceptions.ImageNotFound(image_id)
         if from_status not in (None, status):
             raise exceptions.StatusConflict(image_id, status, from_status)
-        raise exceptions.Conflict('Image %s was changed meanwhile; load it and try again.' % image_id)
+        raise exceptions.ChangedMeanwhile(image_id)
 
     def _update_properties(self, connection: sa.Connection, image_id: str, changes: ImageChanges,
                            now: datetime.datetime) -> None:
