@@ -35,7 +35,7 @@ class NotifyImages(Images):
         self.inner.remove(image)
         self.env.notifier.info('image.delete', payloads.of_deleted_image(image, utcnow()), image.image_id)
 
-    def begin_upload(self, image: Image, lease: Lease, store: str | None = None) -> None:
+    def begin_upload(self, image: Image, lease: Lease, store: str | None) -> None:
         self.inner.begin_upload(image, lease, store)
         self._tell('image.update', image)
         self.env.notifier.info('image.prepare', payloads.of_prepared_image(image, store), image.image_id)
