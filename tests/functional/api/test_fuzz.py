@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.functional.api.base import DATABASES, ApiTestCase, RawResponse, exchange, raw_request
 
-EXAMPLES = int(os.environ.get('GLANCE_TEST_FUZZ_EXAMPLES', '120'))
+EXAMPLES = int(os.environ.get('GLANCE_TEST_FUZZ_EXAMPLES', '200'))
 BOUNDED = settings(max_examples=EXAMPLES, deadline=None, derandomize=True, database=None, phases=(Phase.generate,),
                    suppress_health_check=list(HealthCheck))
 ATTRIBUTES = ('name', 'id', 'owner', 'visibility', 'protected', 'os_hidden', 'tags', 'min_disk', 'min_ram', 'disk_format',

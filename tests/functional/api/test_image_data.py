@@ -12,7 +12,16 @@ import threading
 import uuid
 
 from tests.functional.api.base import (
-    OCTETS, SECONDS, ApiTestCase, Upload, exchange, raw_request, stored_files, unlinked_files, uploading, wait_for,
+    OCTETS,
+    SECONDS,
+    ApiTestCase,
+    Upload,
+    exchange,
+    raw_request,
+    stored_files,
+    unlinked_files,
+    uploading,
+    wait_for,
 )
 
 TEN = b'0123456789'

@@ -6,7 +6,6 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from tests.functional.api.base import DATABASES, ApiTestCase
 
 
-
 class ListTestCase(ApiTestCase):
     PROJECTS = True
 

@@ -5,7 +5,13 @@ import json
 import uuid
 
 from tests.functional.api.base import (
-    DRAFT_PATCH, JSON_PATCH, OCTETS, ApiTestCase, exchange, raw_request, stored_files,
+    DRAFT_PATCH,
+    JSON_PATCH,
+    OCTETS,
+    ApiTestCase,
+    exchange,
+    raw_request,
+    stored_files,
 )
 
 BASE_ORDER = ['name', 'disk_format', 'container_format', 'visibility', 'size', 'virtual_size', 'status', 'checksum',

@@ -14,6 +14,12 @@ LOG_LINE = re.compile(r'\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+ \d+ [A-Z]+ [\w.]+ ')
 class LogTestCase(ApiTestCase):
     PROJECTS = True
 
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        # A line is written when its response has been sent: the one about the harness's own request may be late.
+        wait_for('the first line', lambda: '"GET /versions"' in cls.server.log_text())
+
     def mark(self):
         """What is logged from here on is what counts."""
         self.start = len(self.server.log_text())
