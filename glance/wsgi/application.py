@@ -26,9 +26,10 @@ _REQUEST_ID = re.compile(r'[A-Za-z0-9._:-]+')
 
 def load(conf: cfg.ConfigOpts, name: str = 'glance-api') -> 'Application':
     """Make the application of this process. Raises ConfigurationError naming the file and the fault."""
+    pipeline = _pipeline(conf, name)
     env = environment.build(conf)
     _check_database(env)
-    return Application(_pipeline(conf, name), conf, env)
+    return Application(pipeline, conf, env)
 
 
 def check(conf: cfg.ConfigOpts, name: str = 'glance-api') -> None:
