@@ -122,7 +122,7 @@ class ContainerTests:
         path = f'/v2/images/{image["id"]}'
         for status, method, target, kwargs in (
                 (404, 'GET', '/v2/images/', {}), (404, 'GET', f'{path}%2Ffile', {}), (405, 'PUT', path, {}),
-                (405, 'HEAD', path, {}), (400, 'POST', '/v2/images', {'data': b'{'}), (400, 'GET', path, {'data': b'{}'}),
+                (405, 'HEAD', '/v2/images', {}), (400, 'POST', '/v2/images', {'data': b'{'}), (400, 'GET', path, {'data': b'{}'}),
                 (415, 'PUT', path + '/file', {'data': b'x'}), (409, 'PUT', path + '/file', {'data': b'x', 'headers': IMAGE_DATA}),
                 (416, 'GET', path + '/file', {'headers': {'Range': 'bytes=9-'}}), (302, 'GET', '/v2', {})):
             with self.subTest(method=method, target=target):
