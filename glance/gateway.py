@@ -1,15 +1,17 @@
 """The order of the layers, and nothing else: the only place that puts a repository together."""
 from glance.context import RequestContext
+from glance.domain.image import Image
 from glance.environment import Environment
-from glance.layers.authorization import AuthorizeImages
-from glance.layers.base import Images
-from glance.layers.database import DatabaseImages
-from glance.layers.policy import EnforceImages
-from glance.layers.quota import QuotaImages
+from glance.layers.authorization import AuthorizeImages, AuthorizeMembers
+from glance.layers.base import Images, Members
+from glance.layers.database import DatabaseImages, DatabaseMembers
+from glance.layers.policy import EnforceImages, EnforceMembers
+from glance.layers.quota import QuotaImages, QuotaMembers
 from glance.layers.store import StoreImages
 
 # Outermost first.
 IMAGE_LAYERS = (AuthorizeImages, EnforceImages, QuotaImages, StoreImages)
+MEMBER_LAYERS = (AuthorizeMembers, EnforceMembers, QuotaMembers)
 
 
 def images(context: RequestContext, env: Environment) -> Images:
@@ -17,4 +19,12 @@ def images(context: RequestContext, env: Environment) -> Images:
     repository: Images = DatabaseImages(context, env)
     for layer in reversed(IMAGE_LAYERS):
         repository = layer(repository, context, env)
+    return repository
+
+
+def members(context: RequestContext, env: Environment, image: Image) -> Members:
+    """Return the members of an image that this caller got from ``images``."""
+    repository: Members = DatabaseMembers(context, env, image)
+    for layer in reversed(MEMBER_LAYERS):
+        repository = layer(repository, context, env, image)
     return repository

@@ -98,6 +98,19 @@ class Image:
                 setattr(self, name, None)
         self.status = status
 
+    def deactivate(self) -> None:
+        """Withdraw the data from all but administrators. Raises Forbidden unless the image is ``active``, or so already."""
+        self._switch('active', 'deactivated', 'deactivate')
+
+    def reactivate(self) -> None:
+        """Give the data back. Raises Forbidden unless the image is ``deactivated``, or ``active`` already."""
+        self._switch('deactivated', 'active', 'reactivate')
+
+    def _switch(self, before: str, after: str, action: str) -> None:
+        if self.status not in (before, after):
+            raise exceptions.Forbidden('Not allowed to %s image in status %r' % (action, self.status))
+        self.status = after
+
     def check_formats(self) -> None:
         """Raise Invalid unless both formats are set, which data needs."""
         missing = [name for name in ('disk_format', 'container_format') if not getattr(self, name)]
@@ -115,3 +128,8 @@ class Image:
         """Raise ProtectedImageDelete while the image is protected."""
         if self.protected:
             raise exceptions.ProtectedImageDelete(self.image_id)
+
+    def check_shared(self) -> None:
+        """Raise Forbidden unless the visibility is one that knows members."""
+        if self.visibility != 'shared':
+            raise exceptions.Forbidden('Only shared images have members.')

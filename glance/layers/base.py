@@ -1,10 +1,11 @@
-"""The verbs on images, and what a layer does by default: forward them."""
+"""The verbs on images and their members, and what a layer does by default: forward them."""
 import dataclasses
 from typing import Any
 
 from glance.context import RequestContext
 from glance.db.interface import ImageQuery
 from glance.domain.image import Image
+from glance.domain.member import Member
 from glance.environment import Environment
 from glance.store.base import Reader
 from glance.tasks.leases import Lease
@@ -85,3 +86,38 @@ class Images:
     def check_uploading(self, image: Image) -> None:
         """Raise ImageGone when the image was deleted since the upload began."""
         self.inner.check_uploading(image)
+
+
+class Members:
+    """One layer over the members of one image, which the caller may see. ``inner`` and ``context`` as for ``Images``."""
+
+    def __init__(self, inner: 'Members', context: RequestContext, env: Environment, image: Image):
+        self.inner, self.context, self.env, self.image = inner, context, env, image
+
+    def new(self, member_id: str) -> Member:
+        """Make a membership, without storing it."""
+        return self.inner.new(member_id)
+
+    def get(self, member_id: str, rule: str | None = None) -> Member:
+        """Return a member that the caller may see; ``rule`` is one that the caller must pass to do more than that.
+
+        Raises MemberNotFound when it does not exist for the caller. What else refuses is MemberNotFound, too, for a
+        caller who only looks, and Forbidden with a rule.
+        """
+        return self.inner.get(member_id, rule)
+
+    def list(self) -> list[Member]:
+        """Return the members that the caller may see, in the order of their creation."""
+        return self.inner.list()
+
+    def add(self, member: Member) -> None:
+        """Store a new membership. Raises Duplicate when the project is a member already."""
+        self.inner.add(member)
+
+    def save(self, member: Member) -> None:
+        """Store the status."""
+        self.inner.save(member)
+
+    def remove(self, member: Member) -> None:
+        """End the membership."""
+        self.inner.remove(member)

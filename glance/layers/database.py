@@ -1,4 +1,4 @@
-"""The innermost layer: between images and their records."""
+"""The innermost layer: between images, their members and the records."""
 import logging
 import uuid
 from collections.abc import Sequence
@@ -6,11 +6,12 @@ from typing import Any
 
 from glance import exceptions
 from glance.context import RequestContext
-from glance.db.interface import ImageChanges, ImageQuery, ImageRecord, LocationRecord
+from glance.db.interface import ImageChanges, ImageQuery, ImageRecord, LocationRecord, MemberRecord
 from glance.domain.image import Image, Location
+from glance.domain.member import Member
 from glance.domain.properties import BASE_ATTRIBUTES
 from glance.environment import Environment
-from glance.layers.base import Images, Page
+from glance.layers.base import Images, Members, Page
 from glance.tasks.leases import Lease
 
 LOG = logging.getLogger(__name__)
@@ -123,6 +124,43 @@ class DatabaseImages(Images):
         return image
 
 
+class DatabaseMembers(Members):
+    """Memberships in the database. The owner of the image and administrators see all of them, a member sees its own."""
+
+    def __init__(self, context: RequestContext, env: Environment, image: Image):
+        self.context, self.env, self.image, self._database = context, env, image, env.database
+
+    def new(self, member_id: str) -> Member:
+        self.image.check_shared()
+        return Member(self.image.image_id, member_id)
+
+    def get(self, member_id: str, rule: str | None = None) -> Member:
+        self.image.check_shared()
+        records = self._database.member_list(self.image.image_id, member_id) if self._sees(member_id) else []
+        if not records:
+            raise exceptions.MemberNotFound(self.image.image_id, member_id)
+        return _member(records[0])
+
+    def list(self) -> list[Member]:
+        self.image.check_shared()
+        return [_member(record) for record in self._database.member_list(self.image.image_id)
+                if self._sees(record['member'])]
+
+    def add(self, member: Member) -> None:
+        record = self._database.member_create(member.image_id, member.member_id, member.status)
+        member.created_at, member.updated_at = record['created_at'], record['updated_at']
+
+    def save(self, member: Member) -> None:
+        member.updated_at = self._database.member_update(member.image_id, member.member_id, member.status)['updated_at']
+
+    def remove(self, member: Member) -> None:
+        self._database.member_delete(member.image_id, member.member_id)
+
+    def _sees(self, member_id: str) -> bool:
+        return self.context.is_admin or self.context.owner is not None and self.context.owner in (
+            self.image.owner, member_id)
+
+
 class _Service:
     """The service itself, which sees every row."""
 
@@ -148,3 +186,7 @@ def _location_record(location: Location) -> dict[str, Any]:
     if location.id is not None:
         record['id'] = location.id
     return record
+
+
+def _member(record: MemberRecord) -> Member:
+    return Member(record['image_id'], record['member'], record['status'], record['created_at'], record['updated_at'])

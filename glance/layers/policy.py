@@ -1,16 +1,20 @@
 """The operator's rules, asked before anything is done or told."""
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from glance import exceptions
 from glance.db.interface import ImageQuery
 from glance.domain.image import Image
-from glance.layers.base import Images, Page
+from glance.domain.member import Member
+from glance.layers.base import Images, Members, Page
 from glance.store.base import Reader
 from glance.transfer.sources import Source
 
 # Rules that guard giving an image a visibility.
 _VISIBILITY_RULES = {'public': 'publicize_image', 'community': 'communitize_image'}
+# Rules that guard the actions, which are changes of status and nothing else.
+_ACTION_RULES = {('active', 'deactivated'): 'deactivate', ('deactivated', 'active'): 'reactivate'}
 
 
 def target_of(image: Image) -> dict[str, Any]:
@@ -60,10 +64,8 @@ class EnforceImages(Images):
     def save(self, image: Image, from_status: str | None = None) -> None:
         # What the caller may do depends on the image as it is, not on what the caller would make of it.
         stored = target_of(image.loaded or image)
-        self._check('modify_image', stored)
-        visibility = image.changes.attributes.get('visibility')
-        if visibility in _VISIBILITY_RULES:
-            self._check(_VISIBILITY_RULES[visibility], stored)
+        for rule in _rules_for_changes(image):
+            self._check(rule, stored)
         self.inner.save(image, from_status)
 
     def remove(self, image: Image) -> None:
@@ -87,3 +89,53 @@ class EnforceImages(Images):
 
     def _check(self, rule: str, target: Mapping[str, Any]) -> None:
         self.env.enforcer.check(self.context, rule, target)
+
+
+def _rules_for_changes(image: Image) -> Iterator[str]:
+    changes = image.changes
+    action = _ACTION_RULES.get(((image.loaded or image).status, image.status))
+    if action is not None:
+        yield action
+        attributes = {name: value for name, value in changes.attributes.items() if name != 'status'}
+        changes = dataclasses.replace(changes, attributes=attributes)
+    if changes or action is None:
+        yield 'modify_image'
+    visibility = changes.attributes.get('visibility')
+    if visibility in _VISIBILITY_RULES:
+        yield _VISIBILITY_RULES[visibility]
+
+
+class EnforceMembers(Members):
+    """Asks about the image that the members are of."""
+
+    def new(self, member_id: str) -> Member:
+        self._check('add_member')
+        return self.inner.new(member_id)
+
+    def get(self, member_id: str, rule: str | None = None) -> Member:
+        try:
+            self._check('get_member')
+            member = self.inner.get(member_id, rule)
+        except exceptions.Forbidden:
+            if rule is None:
+                raise exceptions.MemberNotFound(self.image.image_id, member_id) from None
+            raise
+        if rule is not None:
+            self._check(rule)
+        return member
+
+    def list(self) -> list[Member]:
+        self._check('get_members')
+        members = self.inner.list()
+        return members if self.env.enforcer.allows(self.context, 'get_member', target_of(self.image)) else []
+
+    def save(self, member: Member) -> None:
+        self._check('modify_member')
+        self.inner.save(member)
+
+    def remove(self, member: Member) -> None:
+        self._check('delete_member')
+        self.inner.remove(member)
+
+    def _check(self, rule: str) -> None:
+        self.env.enforcer.check(self.context, rule, target_of(self.image))

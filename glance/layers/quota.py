@@ -1,10 +1,11 @@
-"""How many and how much: limits on tags, properties and bytes."""
+"""How many and how much: limits on tags, properties, members and bytes."""
 from typing import Any
 
 from glance import exceptions
 from glance.domain.image import Image
+from glance.domain.member import Member
 from glance.domain.properties import is_internal
-from glance.layers.base import Images
+from glance.layers.base import Images, Members
 from glance.transfer.sources import Source
 
 
@@ -42,3 +43,12 @@ class QuotaImages(Images):
     def _check_properties(self, image: Image) -> None:
         count = sum(not is_internal(name) for name in image.extra_properties)
         _check_count('properties', count, self.env.conf.image_property_quota)
+
+
+class QuotaMembers(Members):
+    """Counts the members of the image."""
+
+    def new(self, member_id: str) -> Member:
+        member = self.inner.new(member_id)
+        _check_count('members', len(self.inner.list()) + 1, self.env.conf.image_member_quota)
+        return member

@@ -4,9 +4,9 @@ It may import ``exceptions``, ``context`` and ``conf``; it knows nothing of HTTP
 """
 import itertools
 
-from glance.policies import base, image
+from glance.policies import base, image, member
 
 
 def list_rules():
     """Return every rule with its default; the entry point ``oslo.policy.policies`` calls this."""
-    return itertools.chain(base.list_rules(), image.list_rules())
+    return itertools.chain(base.list_rules(), image.list_rules(), member.list_rules())

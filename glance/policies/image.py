@@ -15,7 +15,8 @@ def list_rules() -> list[policy.RuleDefault]:
                           [('GET', '/v2/images/{image_id}')], _DEFAULT),
         base.project_rule('get_images', base.ADMIN_OR_READER, 'List images.', [('GET', '/v2/images')], _DEFAULT),
         base.project_rule('modify_image', base.ADMIN_OR_MEMBER, 'Change the attributes of an image.',
-                          [('PATCH', '/v2/images/{image_id}')], _DEFAULT),
+                          [('PATCH', '/v2/images/{image_id}'), ('PUT', '/v2/images/{image_id}/tags/{tag}'),
+                           ('DELETE', '/v2/images/{image_id}/tags/{tag}')], _DEFAULT),
         base.project_rule('delete_image', base.ADMIN_OR_MEMBER, 'Delete an image.',
                           [('DELETE', '/v2/images/{image_id}')], _DEFAULT),
         base.project_rule('publicize_image', base.ADMIN, 'Give an image the visibility "public".',
@@ -26,4 +27,8 @@ def list_rules() -> list[policy.RuleDefault]:
                           [('GET', '/v2/images/{image_id}/file')], _DEFAULT),
         base.project_rule('upload_image', base.ADMIN_OR_MEMBER, 'Upload the data of an image.',
                           [('PUT', '/v2/images/{image_id}/file')], _DEFAULT),
+        base.project_rule('deactivate', base.ADMIN_OR_MEMBER, 'Withdraw the data of an image from all but administrators.',
+                          [('POST', '/v2/images/{image_id}/actions/deactivate')], _DEFAULT),
+        base.project_rule('reactivate', base.ADMIN_OR_MEMBER, 'Give back the data of a deactivated image.',
+                          [('POST', '/v2/images/{image_id}/actions/reactivate')], _DEFAULT),
     ]

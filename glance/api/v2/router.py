@@ -9,7 +9,7 @@ import webob
 
 from glance import exceptions
 from glance.api.request import Request
-from glance.api.v2 import image_data, images, schemas
+from glance.api.v2 import actions, image_data, images, members, schemas, tags
 from glance.wsgi import faults
 from glance.wsgi.faults import HTTPFault
 
@@ -19,10 +19,18 @@ ROUTES: dict[str, dict[str, Handler]] = {
     '/images': {'GET': images.index, 'POST': images.create},
     '/images/{image_id}': {'GET': images.show, 'HEAD': images.show, 'PATCH': images.update, 'DELETE': images.delete},
     '/images/{image_id}/file': {'GET': image_data.download, 'HEAD': image_data.download, 'PUT': image_data.upload},
+    '/images/{image_id}/actions/deactivate': {'POST': actions.deactivate},
+    '/images/{image_id}/actions/reactivate': {'POST': actions.reactivate},
+    '/images/{image_id}/members': {'GET': members.index, 'POST': members.create},
+    '/images/{image_id}/members/{member_id}': {'GET': members.show, 'PUT': members.update, 'DELETE': members.delete},
+    '/images/{image_id}/tags/{tag}': {'PUT': tags.add, 'DELETE': tags.remove},
     '/schemas/image': {'GET': schemas.image},
     '/schemas/images': {'GET': schemas.images},
+    '/schemas/member': {'GET': schemas.member},
+    '/schemas/members': {'GET': schemas.members},
 }
 _KNOWN_METHODS = frozenset(('GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'PATCH'))
+_VARIABLE = re.compile(r'{(\w+)}')
 _ENCODED_SLASH = re.compile(r'%2f', re.IGNORECASE)
 
 
@@ -31,7 +39,8 @@ def _mapper() -> routes.Mapper:
     mapper = routes.Mapper(controller_scan=None, register=False)
     mapper.minimization = False
     for path in ROUTES:
-        mapper.connect(None, path, resource=path)
+        # Greedy, because the pattern's own end would leave out a line break.
+        mapper.connect(None, path, resource=path, requirements=dict.fromkeys(_VARIABLE.findall(path), '[^/]+'))
     mapper.create_regs()
     return mapper
 

@@ -5,10 +5,19 @@ import webob
 
 from glance.api.request import Request, json_response
 from glance.domain.image import STATUSES, VISIBILITIES
+from glance.domain.member import STATUSES as MEMBER_STATUSES
 from glance.environment import Environment
 
 _UUID_PATTERN = '^([0-9a-fA-F]){8}-([0-9a-fA-F]){4}-([0-9a-fA-F]){4}-([0-9a-fA-F]){4}-([0-9a-fA-F]){12}$'
 _NULLABLE = ['null', 'string']
+_MEMBER: dict[str, Any] = {'name': 'member', 'properties': {
+    'member_id': {'type': 'string', 'description': 'The project that the image is shared with.'},
+    'image_id': {'type': 'string', 'pattern': _UUID_PATTERN, 'description': 'Identifies the image.'},
+    'created_at': {'type': 'string', 'description': 'When the project became a member.'},
+    'updated_at': {'type': 'string', 'description': 'When the membership was last changed.'},
+    'status': {'type': 'string', 'enum': list(MEMBER_STATUSES), 'description': 'What the project thinks of the image.'},
+    'schema': {'type': 'string', 'readOnly': True, 'description': 'The path of this schema.'},
+}}
 
 
 def image(request: Request) -> webob.Response:
@@ -27,6 +36,21 @@ def images(request: Request) -> webob.Response:
                        'schema': string},
         'links': [{'rel': 'first', 'href': '{first}'}, {'rel': 'next', 'href': '{next}'},
                   {'rel': 'describedby', 'href': '{schema}'}]})
+
+
+def member(request: Request) -> webob.Response:
+    """``GET /v2/schemas/member``."""
+    request.refuse_body()
+    return json_response(200, _MEMBER)
+
+
+def members(request: Request) -> webob.Response:
+    """``GET /v2/schemas/members``."""
+    request.refuse_body()
+    return json_response(200, {
+        'name': 'members',
+        'properties': {'members': {'type': 'array', 'items': _MEMBER}, 'schema': {'type': 'string'}},
+        'links': [{'rel': 'describedby', 'href': '{schema}'}]})
 
 
 def image_schema(env: Environment) -> dict[str, Any]:
