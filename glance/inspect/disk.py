@@ -55,6 +55,12 @@ class Disk:
         self.detected = _format(matched)
         self._conclude(self.detected, matched)
 
+    def leave(self) -> None:
+        """The rest of the stream will not be seen: tell what is known of it."""
+        matched = self._matched()
+        if len(matched) > 1 or not self._fits(_format(matched)):
+            self._warn_mismatch(_format(matched) if len(matched) < 2 else 'several formats')
+
     def _judge_early(self) -> None:
         """Refuse what can't become acceptable any more."""
         self._check_safety()

@@ -120,6 +120,7 @@ class _Output:
         self._disk.update(memoryview(data)[:self._left])
         self._left -= len(data)
         if self._left <= 0:
+            self._disk.leave()
             raise Done
 
     def decompress(self, decompressor: Decompressor, data: memoryview) -> bytes:

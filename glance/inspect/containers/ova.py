@@ -116,7 +116,10 @@ class _Members:
         try:
             if text is None:
                 raise ovf.Malformed
-            self._disk_name = ovf.Envelope(text).href
+            href = ovf.Envelope(text).href
+            if not NAME.fullmatch(href):
+                raise ovf.Malformed
+            self._disk_name = href
         except ovf.Malformed:
             self._problems.add('descriptor')
 

@@ -1,0 +1,1 @@
+"""The inspection of formats while data streams by."""
