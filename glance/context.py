@@ -27,10 +27,9 @@ class RequestContext(context.RequestContext):
     @functools.cached_property
     def credentials(self) -> dict[str, Any]:
         """The left side of policy checks, computed once per request."""
-        values = dict(self.to_policy_values())
-        values['user'] = self.user_id
-        values['tenant'] = self.project_id
-        return values
+        values = {**self.to_policy_values(), 'user': self.user_id, 'tenant': self.project_id}
+        # What the caller does not have is left out: None would equal an attribute that the target lacks.
+        return {name: value for name, value in values.items() if value is not None}
 
     @property
     def scope(self) -> str:

@@ -9,6 +9,7 @@ from oslo_config import cfg
 from glance import exceptions
 from glance.db.interface import Database
 from glance.domain.properties import BASE_ATTRIBUTES, READ_ONLY, Validator
+from glance.notify.notifier import Notifier
 from glance.policies.enforcer import Enforcer
 from glance.store.backends import Backends
 from glance.tasks.leases import LeaseKeeper
@@ -31,9 +32,11 @@ class Environment:
     validator: Validator
     schema: 'ExtraSchema'
     leases: LeaseKeeper
+    notifier: Notifier
 
     def close(self) -> None:
         """Release connections and threads."""
+        self.notifier.close()
         self.leases.close()
         self.stores.close()
         self.database.close()
@@ -63,6 +66,7 @@ class _SchemaCheck:
 
 def build(conf: cfg.ConfigOpts) -> Environment:
     """Make the environment of this process from its configuration. Raises ConfigurationError."""
+    notifier = Notifier(conf)
     database = _database(conf)
     schema = load_extra_schema(conf)
     return Environment(
@@ -70,7 +74,7 @@ def build(conf: cfg.ConfigOpts) -> Environment:
         validator=Validator(conf.image_format.disk_formats, conf.image_format.container_formats,
                             {name: _SchemaCheck(definition) for name, definition in schema.properties.items()},
                             others=conf.allow_additional_image_properties),
-        leases=LeaseKeeper(database))
+        leases=LeaseKeeper(database), notifier=notifier)
 
 
 def _database(conf: cfg.ConfigOpts) -> Database:

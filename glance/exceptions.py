@@ -134,6 +134,13 @@ class ChangedMeanwhile(Conflict):
         super().__init__('Image %s was changed meanwhile; load it and try again.' % image_id)
 
 
+class LeaseLost(Conflict):
+    """Another worker took over, or undid, what this one had begun with the image."""
+
+    def __init__(self, image_id: str):
+        super().__init__('The work on image %s took too long and was given up.' % image_id)
+
+
 class ImageGone(GlanceError):
     """The image was deleted while the request was working on it."""
 
@@ -156,6 +163,14 @@ class StorageQuotaFull(LimitExceeded):
     message = 'The data would exceed the storage quota.'
 
 
+class OverLimit(LimitExceeded):
+    """An owner would have more of a resource than is allowed; ``usage`` is without the ``delta`` that was asked for."""
+
+    def __init__(self, resource: str, limit: int, usage: int, delta: int):
+        super().__init__('%s is over limit of %d due to current usage %d and delta %d' % (resource, limit, usage, delta))
+        self.resource, self.limit, self.usage, self.delta = resource, limit, usage, delta
+
+
 # Where bytes are kept.
 
 class StoreError(GlanceError):
@@ -175,7 +190,7 @@ class ObjectExists(StoreError):
 
 
 class StoreFull(StoreError):
-    message = 'There is not enough disk space on the image storage media.'
+    message = 'Image storage media is full: there is not enough space for the data.'
 
 
 class StoreWriteDenied(StoreError):
@@ -211,6 +226,16 @@ class BadLocation(StoreError):
 class UnknownStore(Invalid):
     def __init__(self, store: str):
         super().__init__('There is no store %r' % store)
+
+
+class LimitsUnavailable(GlanceError):
+    message = 'The limits of the project cannot be looked up at the moment; try again later.'
+
+
+class LimitsMisconfigured(GlanceError):
+    """The service is not able to ask Keystone for limits until the operator has changed something."""
+
+    message = 'The limits of projects cannot be looked up; the operator has to correct the configuration.'
 
 
 class DatabaseUnavailable(GlanceError):

@@ -5,12 +5,13 @@ from glance.environment import Environment
 from glance.layers.authorization import AuthorizeImages, AuthorizeMembers
 from glance.layers.base import Images, Members
 from glance.layers.database import DatabaseImages, DatabaseMembers
+from glance.layers.notification import NotifyImages
 from glance.layers.policy import EnforceImages, EnforceMembers
 from glance.layers.quota import QuotaImages, QuotaMembers
 from glance.layers.store import StoreImages
 
 # Outermost first.
-IMAGE_LAYERS = (AuthorizeImages, EnforceImages, QuotaImages, StoreImages)
+IMAGE_LAYERS = (AuthorizeImages, EnforceImages, QuotaImages, StoreImages, NotifyImages)
 MEMBER_LAYERS = (AuthorizeMembers, EnforceMembers, QuotaMembers)
 
 

@@ -56,6 +56,11 @@ def is_internal(name: str) -> bool:
     return name.startswith(INTERNAL_PREFIX)
 
 
+def is_writable(name: str) -> bool:
+    """Tell whether a client may write an attribute or property of this name."""
+    return not (name in READ_ONLY or name in RESERVED or is_internal(name))
+
+
 def check_writable(name: str) -> None:
     """Raise ReadonlyProperty or ReservedProperty for a name that no client may write."""
     if name in READ_ONLY:

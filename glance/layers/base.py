@@ -69,19 +69,23 @@ class Images:
         """Open the image's data. Raises ObjectNotFound when there is none."""
         return self.inner.download(image, offset, length)
 
+    def end_download(self, image: Image, bytes_sent: int, length: int, destination_ip: str | None = None) -> None:
+        """Take note that a download ended after ``bytes_sent`` of the ``length`` bytes that were asked for."""
+        self.inner.end_download(image, bytes_sent, length, destination_ip)
+
     # Steps of an upload, which only the innermost layer takes.
 
-    def begin_upload(self, image: Image, lease: Lease) -> None:
-        """Move the image from ``queued`` to ``saving`` under the lease."""
-        self.inner.begin_upload(image, lease)
+    def begin_upload(self, image: Image, lease: Lease, store: str | None) -> None:
+        """Move the image from ``queued`` to ``saving`` under the lease; ``store`` is where its data goes."""
+        self.inner.begin_upload(image, lease, store)
 
     def finish_upload(self, image: Image, lease: Lease) -> None:
         """Store what the upload found out and make the image ``active``."""
         self.inner.finish_upload(image, lease)
 
-    def abort_upload(self, image: Image, lease: Lease) -> None:
-        """Return the image to ``queued``; nothing happens when it is gone."""
-        self.inner.abort_upload(image, lease)
+    def abort_upload(self, image: Image, lease: Lease, error: BaseException) -> None:
+        """Return the image to ``queued`` because of the error; nothing happens when it is gone."""
+        self.inner.abort_upload(image, lease, error)
 
     def check_uploading(self, image: Image) -> None:
         """Raise ImageGone when the image was deleted since the upload began."""

@@ -71,7 +71,7 @@ class DatabaseImages(Images):
         # An upload may have ended since the image was loaded: what counts is what the transaction found.
         image.locations = [_location(record) for record in removal.locations]
 
-    def begin_upload(self, image: Image, lease: Lease) -> None:
+    def begin_upload(self, image: Image, lease: Lease, store: str | None) -> None:
         image.set_status('saving')
         self._write(image, [], 'queued', acquire=lease, columns={'status': 'saving'})
 
@@ -84,15 +84,23 @@ class DatabaseImages(Images):
         except exceptions.ImageNotFound:
             raise exceptions.ImageGone(image.image_id) from None
 
-    def abort_upload(self, image: Image, lease: Lease) -> None:
+    def abort_upload(self, image: Image, lease: Lease, error: BaseException) -> None:
+        image.status, image.locations = 'saving', [location for location in image.locations if location.id is not None]
         columns = {'status': 'queued', **dict.fromkeys(_UPLOADED)}
         try:
-            self._database.image_update(image.image_id, ImageChanges(columns=columns), 'saving', release=lease.attempt)
+            image.updated_at = self._database.image_update(image.image_id, ImageChanges(columns=columns), 'saving',
+                                                           release=lease.attempt)
         except (exceptions.NotFound, exceptions.Conflict):
             # Deleted meanwhile, or taken over: there is nothing of ours left to undo.
             return
         except exceptions.DatabaseUnavailable:
             LOG.error('Image %s stays in status saving until its lease lapses: the database is away.', image.image_id)
+        else:
+            image.set_status('queued')
+            image.remember()
+
+    def end_download(self, image: Image, bytes_sent: int, length: int, destination_ip: str | None = None) -> None:
+        """Records keep nothing of downloads."""
 
     def check_uploading(self, image: Image) -> None:
         try:

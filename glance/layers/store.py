@@ -24,11 +24,11 @@ class StoreImages(Images):
         image.check_formats()
         target = self.env.stores.get(store or self.env.stores.default)
         with self.env.leases.hold(image.image_id) as lease:
-            self.inner.begin_upload(image, lease)
+            self.inner.begin_upload(image, lease, target.name)
             try:
                 self._transfer(image, source, size, target, lease)
-            except BaseException:
-                self.inner.abort_upload(image, lease)
+            except BaseException as error:
+                self.inner.abort_upload(image, lease, error)
                 raise
             self._finish(image, lease)
 
@@ -50,10 +50,10 @@ class StoreImages(Images):
         except exceptions.DatabaseUnavailable:
             # It is not known whether the record was written: the bytes stay until recovery has looked.
             raise
-        except BaseException:
+        except BaseException as error:
             # Nobody will ever refer to these bytes; the image, if it still is there, can be uploaded again.
             self._delete(image.image_id, location)
-            self.inner.abort_upload(image, lease)
+            self.inner.abort_upload(image, lease, error)
             raise
 
     def data_size(self, image: Image) -> int:
@@ -65,12 +65,24 @@ class StoreImages(Images):
         error: exceptions.GlanceError = exceptions.ObjectNotFound()
         for location in image.locations:
             try:
-                store = self.env.stores.for_location(location.url, location.metadata)
-                return store.open(StoreLocation(location.url, location.metadata), offset, length)
+                return self._open(image, location, offset, length)
             except exceptions.GlanceError as failure:
                 LOG.warning('Image %s cannot be read from %s: %s', image.image_id, redact(location.url), failure)
                 error = failure
         raise error
+
+    def _open(self, image: Image, location: Location, offset: int, length: int | None) -> Reader:
+        store = self.env.stores.for_location(location.url, location.metadata)
+        wanted = image.size - offset if length is None else length
+        try:
+            reader = store.open(StoreLocation(location.url, location.metadata), offset, length)
+        except exceptions.Invalid:
+            # The span lies in the image: it is the object that is too short.
+            raise exceptions.StoreError('The data in the store is shorter than the image.') from None
+        if reader.length != wanted:
+            reader.close()
+            raise exceptions.StoreError('The data in the store is not as long as the image.')
+        return reader
 
     def remove(self, image: Image) -> None:
         image.check_deletable()

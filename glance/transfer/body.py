@@ -14,13 +14,17 @@ class ReaderBody:
     iterates. ``sent`` counts a chunk once the server asks for the next one.
 
     :param reader: closed with the body
-    :param on_close: called once, with the number of bytes sent
+    :param on_close: as for ``call_on_close``
     """
 
     def __init__(self, reader: base.Reader, on_close: Callable[[int], None] | None = None):
         self.reader = reader
         self.sent = 0
-        self.on_close = on_close
+        self._callbacks = [on_close] if on_close else []
+
+    def call_on_close(self, callback: Callable[[int], None]) -> None:
+        """Have the number of bytes sent told once the body is closed."""
+        self._callbacks.append(callback)
 
     def __iter__(self) -> Iterator[bytes]:
         buffer = memoryview(bytearray(min(CHUNK, self.reader.length)))
@@ -30,9 +34,9 @@ class ReaderBody:
 
     def close(self) -> None:
         """Release the reader and report; further calls do nothing."""
-        on_close, self.on_close = self.on_close, None
+        callbacks, self._callbacks = self._callbacks, []
         try:
             self.reader.close()
         finally:
-            if on_close is not None:
-                on_close(self.sent)
+            for callback in callbacks:
+                callback(self.sent)

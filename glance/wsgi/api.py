@@ -8,7 +8,9 @@ import os
 
 from glance import conf
 from glance.wsgi.application import load
+from glance.wsgi.chunked import under_uwsgi
 
 conf.load([], prog='glance-api', default_config_files=conf.wsgi_files(os.environ))
-application = load(conf.CONF)
-atexit.register(application.close)
+_application = load(conf.CONF)
+atexit.register(_application.close)
+application = under_uwsgi(_application)

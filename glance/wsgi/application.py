@@ -86,8 +86,6 @@ class Application:
 
     def _name_request(self, environ: dict[str, Any]) -> Exception | None:
         """Give the request its id: the client's, where that is harmless, else a new one."""
-        # Log lines of this thread must not carry the identity of the request before.
-        request_context._request_store.__dict__.pop('context', None)
         given = environ.get('HTTP_X_OPENSTACK_REQUEST_ID', '')
         limit = self._conf.max_request_id_length
         harmless = 0 < len(given) <= (limit or len(given)) and _REQUEST_ID.fullmatch(given)
@@ -95,6 +93,8 @@ class Application:
         if not request_id.startswith('req-'):
             request_id = 'req-' + request_id
         environ['glance.request_id'] = environ['openstack.request_id'] = request_id
+        # Becomes the context of this thread: its log lines carry this id, and not the identity of the request before.
+        request_context.RequestContext(request_id=request_id)
         if limit and len(given) > limit:
             return faults.HTTPFault(431, 'The header X-Openstack-Request-ID is longer than %d characters.' % limit)
         return None
@@ -115,9 +115,9 @@ class _Entry:
 
     def finish_with(self, body: Iterable[bytes]) -> Iterable[bytes]:
         """Return the body such that the line is written when it is closed."""
-        if hasattr(body, 'on_close'):
+        if hasattr(body, 'call_on_close'):
             # A server may send this body by itself: it has to see the object.
-            body.on_close = self.write
+            body.call_on_close(self.write)
             return body
         return _Counted(body, self.write)
 

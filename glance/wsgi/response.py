@@ -224,7 +224,7 @@ class Response:
         if not has_date:
             lines.append('Date: ' + _date(int(time.time())))
         self._frame(lines, whole)
-        self._kept = self._kept and not asks_close and self._keep_alive()
+        self._kept = self._kept and not asks_close and self._keep_alive() and self._request_is_read()
         if not self._kept:
             lines.append('Connection: close')
         elif self._protocol == 'HTTP/1.0':
@@ -235,6 +235,11 @@ class Response:
         if self._request_body is not None:
             self._request_body.forgo_continue()
         return (text + '\r\n\r\n').encode('latin-1')
+
+    def _request_is_read(self) -> bool:
+        """Drop a small rest of the request's body; tell whether nothing is left of it, as the next request needs."""
+        body = self._request_body
+        return body is None or body.discard(_DISCARD_BYTES, _DISCARD_SECONDS)
 
     def _frame(self, lines: list[str], whole: int | None) -> None:
         code = self._status[:3]
@@ -262,9 +267,6 @@ class Response:
         if self._left and not self._bodiless:
             LOG.error('The response ended %d bytes before its Content-Length.', self._left)
             return Outcome.ABORT
-        body = self._request_body
-        if body is not None and not body.discard(_DISCARD_BYTES, _DISCARD_SECONDS):
-            return Outcome.CLOSE
         return Outcome.KEEP if self._kept else Outcome.CLOSE
 
     def _failed(self, environ: dict) -> Outcome:

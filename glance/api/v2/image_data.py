@@ -43,7 +43,9 @@ def download(request: Request, image_id: str) -> webob.Response:
     except exceptions.ObjectNotFound:
         return no_content()
     response = webob.Response(status=206 if span else 200, content_type=_OCTETS, charset=None)
-    response.app_iter = ReaderBody(reader)
+    response.app_iter = body = ReaderBody(reader)
+    if request.method == 'GET':
+        body.call_on_close(lambda sent: images.end_download(image, sent, reader.length))
     response.content_length = reader.length
     response.headers['X-Content-Type-Options'] = 'nosniff'
     response.headers['Accept-Ranges'] = 'bytes'

@@ -11,6 +11,7 @@ from oslo_utils import timeutils
 from glance import exceptions
 from glance.api.json_body import check_text
 from glance.db.interface import MAX_BIG_INTEGER, SORT_COLUMNS, Condition, ImageQuery
+from glance.db.validation import second_of
 from glance.domain.image import VISIBILITIES
 from glance.domain.properties import SHOWN_INTERNAL, is_internal
 
@@ -141,7 +142,12 @@ def _time(name: str, value: str) -> Condition:
     if operator not in _TIME_OPERATORS:
         raise exceptions.InvalidFilter('%s=%s is not valid; the operators are: %s.'
                                        % (name, value[:80], ', '.join(_TIME_OPERATORS)))
-    return Condition(name, operator, _moment(name, rest))
+    moment = _moment(name, rest)
+    if operator in ('gt', 'lte'):
+        # Clients know times to the second, and a second is over when the next one begins.
+        _, following = second_of(moment)
+        return Condition(name, 'gte' if operator == 'gt' else 'lt', following)
+    return Condition(name, operator, moment)
 
 
 def _moment(name: str, text: str) -> datetime.datetime:

@@ -8,8 +8,10 @@ from glance.api.request import Request, entity_tag, json_response, no_content
 from glance.api.v2 import image_query, json_patch
 from glance.api.v2.image_view import view
 from glance.domain.image import Image
-from glance.domain.properties import check_writable
+from glance.domain.properties import check_writable, is_writable
 
+# What only responses have; refused before anything else is looked at.
+_VIEW_ONLY = frozenset(('direct_url', 'self', 'file', 'schema', 'stores'))
 # The preference (RFC 7240) of clients that want to know how many images a list has on all pages.
 _COUNT = 'count=exact'
 
@@ -89,12 +91,15 @@ def _wants_count(request: Request) -> bool:
 
 def _new_values(request: Request) -> dict:
     values = request.json_object()
-    for name in values:
-        check_writable(name)
-        if name == 'locations':
-            raise exceptions.ReadonlyProperty(name)
+    for name in _VIEW_ONLY & values.keys():
+        raise exceptions.ReadonlyProperty(name)
     validator = request.env.validator
-    values = {name: validator.value(name, value) for name, value in values.items()}
+    refused = [name for name in values if not is_writable(name) or name == 'locations']
+    checked = {name: validator.value(name, value) for name, value in values.items() if name not in refused}
+    for name in refused:
+        check_writable(name)
+        raise exceptions.ReadonlyProperty(name)
+    values = checked
     for name in request.env.schema.required:
         if values.get(name) is None:
             raise exceptions.Invalid('The operator of this service requires the property %r.' % name)

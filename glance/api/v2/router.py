@@ -72,7 +72,8 @@ class API:
 
     def _route(self, environ: dict[str, Any]) -> tuple[Handler, dict[str, str]]:
         method, path = environ['REQUEST_METHOD'], _path(environ)
-        found = None if '//' in path or _hides_slash(environ) else self._mapper.match(path)
+        # The mapper's expressions end in "$", which lets a newline at the end pass.
+        found = None if '//' in path or '\n' in path or _hides_slash(environ) else self._mapper.match(path)
         if found is None:
             if method not in _KNOWN_METHODS:
                 raise HTTPFault(501, 'The method %s is not implemented.' % method)

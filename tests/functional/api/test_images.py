@@ -302,7 +302,7 @@ class TestPatch(ImagesTestCase):
 
     def test_paths(self):
         image_id = self.create(foo='bar')['id']
-        for path in ('foo', '', 'foo/bar', '/foo/', '//', '/a//b', '/a~', '/a~2', '/tags/-', '/tags/0', '/a/b', 1, None, [],
+        for path in ('foo', '', 'foo/bar', '/foo/', '//', '/name', '/a//b', '/a~', '/a~2', '/tags/-', '/tags/0', '/a/b', 1, None, [],
                      {}):
             for op in ('add', 'replace', 'remove'):
                 with self.subTest(path=path, op=op):
@@ -310,11 +310,6 @@ class TestPatch(ImagesTestCase):
         image = self.patch(image_id, add(' blank ', '1'), add('a~1b', '2'), add('a~0b', '3'), add('', '4'),
                            add('a~01b', '5')).json()
         self.assertEqual(('1', '2', '3', '4', '5'), tuple(image[name] for name in ('blank', 'a/b', 'a~b', '', 'a~1b')))
-
-    def test_leading_slashes_collapse(self):
-        image_id = self.create(foo='bar')['id']
-        image = self.patch(image_id, replace('/name', 'twice'), add('///new', 'thrice'), remove('/foo')).json()
-        self.assertEqual(('twice', 'thrice', False), (image['name'], image['new'], 'foo' in image))
 
     def test_locations_are_off(self):
         image_id = self.create()['id']
@@ -474,7 +469,7 @@ class TestRoutes(ImagesTestCase):
 
     def test_head_has_no_body(self):
         image = f'/v2/images/{self.create()["id"]}'
-        for path, status in (('/v2/images', 405), (image, 405), ('/v2/schemas/image', 405), ('/v2/nothing', 404)):
+        for path, status in (('/v2/images', 405), (image + '/x', 404), ('/v2/schemas/image', 405), ('/v2/nothing', 404)):
             with self.subTest(path=path):
                 response = exchange(self.server.port, raw_request('HEAD', path))
                 self.assertEqual((status, b''), (response.status, response.body))

@@ -6,7 +6,11 @@ class RouteTest(ServingTestCase):
 
     def test_other_methods_are_405_with_the_ones_there_are(self):
         for path, allowed in (('/images', {'GET', 'POST'}), ('/images/x', {'GET', 'HEAD', 'PATCH', 'DELETE'}),
-                              ('/schemas/image', {'GET'}), ('/schemas/images', {'GET'})):
+                              ('/schemas/image', {'GET'}), ('/schemas/images', {'GET'}),
+                              ('/schemas/member', {'GET'}), ('/schemas/members', {'GET'}),
+                              ('/images/x/members', {'GET', 'POST'}),
+                              ('/images/x/members/y', {'GET', 'PUT', 'DELETE'}), ('/images/x/tags/y', {'PUT', 'DELETE'}),
+                              ('/images/x/actions/deactivate', {'POST'}), ('/images/x/actions/reactivate', {'POST'})):
             for method in ('GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'PROPFIND', 'TRACE'):
                 if method not in allowed:
                     with self.subTest(path=path, method=method):

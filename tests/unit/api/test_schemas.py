@@ -47,5 +47,21 @@ class SchemaTest(ServingTestCase):
         self.assertEqual(self.call('GET', '/schemas/image').json, schema['properties']['images']['items'])
         self.assertEqual(['first', 'next', 'describedby'], [link['rel'] for link in schema['links']])
 
+    def test_the_member(self):
+        schema = self.call('GET', '/schemas/member').json
+        self.assertEqual((['name', 'properties'], 'member'), (list(schema), schema['name']))
+        self.assertEqual(['member_id', 'image_id', 'created_at', 'updated_at', 'status', 'schema'],
+                         list(schema['properties']))
+        self.assertEqual(['pending', 'accepted', 'rejected'], schema['properties']['status']['enum'])
+        self.assertEqual(['schema'], [name for name, definition in schema['properties'].items()
+                                      if definition.get('readOnly')])
+
+    def test_members(self):
+        schema = self.call('GET', '/schemas/members').json
+        self.assertEqual(('members', ['members', 'schema'], [{'rel': 'describedby', 'href': '{schema}'}]),
+                         (schema['name'], list(schema['properties']), schema['links']))
+        self.assertEqual(self.call('GET', '/schemas/member').json, schema['properties']['members']['items'])
+
     def test_a_body_is_refused(self):
-        self.assertEqual(400, self.code('GET', '/schemas/image', b'{}'))
+        for name in ('image', 'images', 'member', 'members'):
+            self.assertEqual(400, self.code('GET', '/schemas/' + name, b'{}'))

@@ -14,6 +14,7 @@ from glance.context import RequestContext
 from glance.db.memory import MemoryDatabase
 from glance.domain.properties import Validator
 from glance.environment import Environment, ExtraSchema
+from glance.notify.notifier import Notifier
 from glance.policies.enforcer import Enforcer
 from glance.store.base import Location
 from glance.tasks.leases import LeaseKeeper
@@ -199,14 +200,14 @@ class Source(BytesSource):
         return count
 
 
-def make_environment(test, conf=None, database=None, stores=None, schema=None):
+def make_environment(test, conf=None, database=None, stores=None, schema=None, notifier=None):
     """Return the environment of a process in memory, closed at the end of the test."""
     database = database or MemoryDatabase()
     conf = conf or make_conf()
     env = Environment(
         conf=conf, database=database, stores=stores or Stores(), enforcer=Enforcer(conf),
         validator=Validator(conf.image_format.disk_formats, conf.image_format.container_formats),
-        schema=schema or ExtraSchema({}), leases=LeaseKeeper(database))
+        schema=schema or ExtraSchema({}), leases=LeaseKeeper(database), notifier=notifier or Notifier(conf))
     test.addCleanup(env.leases.close)
     return env
 

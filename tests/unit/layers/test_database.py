@@ -191,7 +191,7 @@ class UploadStepTest(Base):
     def test_the_steps_write_what_the_upload_owns(self):
         image = self.add()
         with self.env.leases.hold(image.image_id) as lease:
-            self.images.begin_upload(image, lease)
+            self.images.begin_upload(image, lease, None)
             self.assertEqual('saving', self.record(image)['status'])
             self.env.database.image_update(image.image_id, ImageChanges(
                 columns={'name': 'changed', 'min_ram': 7}, set_properties={'p': 'v'}, add_tags=['t']))
@@ -207,37 +207,37 @@ class UploadStepTest(Base):
         image = self.add()
         mine = self.images.get(image.image_id)
         with self.env.leases.hold(image.image_id) as lease:
-            self.images.begin_upload(image, lease)
-            self.assertRaises(exceptions.StatusConflict, self.images.begin_upload, mine, lease)
+            self.images.begin_upload(image, lease, None)
+            self.assertRaises(exceptions.StatusConflict, self.images.begin_upload, mine, lease, None)
 
     def test_only_the_holder_of_the_lease_finishes(self):
         image = self.add()
         with self.env.leases.hold(image.image_id) as mine, self.env.leases.hold(image.image_id) as theirs:
-            self.images.begin_upload(image, mine)
+            self.images.begin_upload(image, mine, None)
             self.env.database.image_update(image.image_id, ImageChanges(columns={'status': 'queued'}), 'saving',
                                            release=mine.attempt)
-            self.images.begin_upload(self.images.get(image.image_id), theirs)
+            self.images.begin_upload(self.images.get(image.image_id), theirs, None)
             image.size = 4
             self.assertRaises(exceptions.Conflict, self.images.finish_upload, image, mine)
             self.assertEqual(('saving', None), (self.record(image)['status'], self.record(image)['size']))
-            self.images.abort_upload(image, mine)
+            self.images.abort_upload(image, mine, exceptions.ClientDisconnected())
             self.assertEqual('saving', self.record(image)['status'])
 
     def test_finish_of_a_deleted_image(self):
         image = self.add()
         with self.env.leases.hold(image.image_id) as lease:
-            self.images.begin_upload(image, lease)
+            self.images.begin_upload(image, lease, None)
             self.images.remove(self.images.get(image.image_id))
             self.assertRaises(exceptions.ImageGone, self.images.finish_upload, image, lease)
             self.assertRaises(exceptions.ImageGone, self.images.check_uploading, image)
-            self.images.abort_upload(image, lease)
+            self.images.abort_upload(image, lease, exceptions.ClientDisconnected())
         self.assertRaises(exceptions.ImageNotFound, self.images.get, image.image_id)
 
     def test_abort_forgets_the_data_and_drops_the_lease(self):
         image = self.add()
         with self.env.leases.hold(image.image_id) as lease:
-            self.images.begin_upload(image, lease)
-            self.images.abort_upload(image, lease)
+            self.images.begin_upload(image, lease, None)
+            self.images.abort_upload(image, lease, exceptions.ClientDisconnected())
         self.assertEqual(('queued', None, None), (self.record(image)['status'], self.record(image)['size'],
                                                   self.record(image)['checksum']))
         self.assertEqual([], self.env.database.lease_list(worker_prefix=''))

@@ -33,6 +33,26 @@ create public               403 403 403 403 403 403 200 403 403
 create-foreign private      403 403 403 403 403 403 200 403 403
 publicize private           403 403 404 404 404 404 200 404 404
 communitize private         200 403 404 404 404 404 200 404 404
+list-members shared         200 200 404 200 200 404 200 404 404
+list-members private        403 403 404 404 404 404 403 404 404
+list-members community      403 403 404 403 403 403 403 404 404
+list-members public         403 403 404 403 403 403 403 404 404
+show-member shared          200 200 404 200 200 404 200 404 404
+show-member public          404 404 404 404 404 404 404 404 404
+add-member shared           200 403 404 403 403 404 200 404 404
+add-member private          403 403 404 404 404 404 403 404 404
+add-member public           403 403 404 403 403 403 403 404 404
+answer shared               403 403 404 200 403 404 200 404 404
+answer public               403 403 404 403 403 403 403 404 404
+delete-member shared        200 403 404 403 403 404 200 404 404
+delete-member public        403 403 404 403 403 403 403 404 404
+show-other-member shared    200 200 404 404 404 404 200 404 404
+answer-other shared         403 403 404 404 404 404 200 404 404
+delete-other-member shared  200 403 404 404 404 404 200 404 404
+tag public                  200 403 404 403 403 403 200 404 404
+deactivate shared           200 403 404 403 403 404 200 404 404
+deactivate public           200 403 404 403 403 403 200 404 404
+reactivate public           200 403 404 403 403 403 200 404 404
 delete private              200 403 404 404 404 404 200 404 404
 delete shared               200 403 404 403 403 404 200 404 404
 delete public               200 403 404 403 403 403 200 404 404
@@ -69,6 +89,7 @@ class MatrixTest(unittest.TestCase):
         values = {'status': 'active', 'size': 4, 'disk_format': 'raw', 'container_format': 'bare', **values}
         record = self.env.database.image_create({'owner': fakes.OWNER, 'visibility': visibility, **values})
         self.env.database.member_create(record['id'], fakes.FRIEND)
+        self.env.database.member_create(record['id'], 'p-other')
         store = self.env.stores.enabled[0]
         if values['status'] != 'queued':
             store.objects[store.url(record['id'])] = b'data'
@@ -101,8 +122,34 @@ class MatrixTest(unittest.TestCase):
             image = images.get(self.stored(visibility), rule='modify_image')
             image.visibility = 'public' if verb == 'publicize' else 'community'
             images.save(image)
+        elif verb == 'tag':
+            image = images.get(self.stored(visibility), rule='modify_image')
+            image.tags.append('t')
+            images.save(image)
+        elif verb in ('deactivate', 'reactivate'):
+            status = 'active' if verb == 'deactivate' else 'deactivated'
+            image = images.get(self.stored(visibility, status=status), rule=verb)
+            getattr(image, verb)()
+            images.save(image)
+        elif 'member' in verb or 'answer' in verb:
+            members = gateway.members(context, self.env, images.get(self.stored(visibility)))
+            self.do_with_members(members, verb, 'p-other' if 'other' in verb else fakes.FRIEND)
         else:
             images.remove(images.get(self.stored(visibility)))
+
+    def do_with_members(self, members, verb, member_id):
+        if verb.startswith('list'):
+            members.list()
+        elif verb.startswith('show'):
+            members.get(member_id)
+        elif verb.startswith('add'):
+            members.add(members.new('p-new'))
+        elif verb.startswith('delete'):
+            members.remove(members.get(member_id, rule='delete_member'))
+        else:
+            member = members.get(member_id, rule='modify_member')
+            member.set_status('accepted')
+            members.save(member)
 
     def outcome(self, context, verb, visibility):
         try:

@@ -104,6 +104,36 @@ class VerbTest(unittest.TestCase):
         images.save(found)
         self.assertEqual(['save'], spy.calls)
 
+    def test_actions_have_rules_of_their_own(self):
+        for before, after, rule in (('active', 'deactivated', 'deactivate'), ('deactivated', 'active', 'reactivate')):
+            with self.subTest(rule=rule):
+                found = image(status=before)
+                found.status = after
+                images, rules, spy = layer('modify_image')
+                images.save(found)
+                self.assertEqual(([rule], ['save']), (rules.names, spy.calls))
+                self.assertEqual(before, rules.asked[0][1]['status'])
+                images, rules, spy = layer(rule)
+                self.assertRaises(exceptions.Forbidden, images.save, found)
+                self.assertEqual([], spy.calls)
+
+    def test_an_action_hides_no_other_change(self):
+        for change in ({'name': 'n'}, {'visibility': 'public'}, {'tags': ['t']}, {'extra_properties': {'a': 'b'}}):
+            found = image(status='active')
+            found.deactivate()
+            for name, value in change.items():
+                setattr(found, name, value)
+            images, rules, spy = layer('modify_image')
+            self.assertRaises(exceptions.Forbidden, images.save, found)
+            self.assertEqual((['deactivate', 'modify_image'], []), (rules.names, spy.calls))
+
+    def test_an_action_that_is_done_already_is_a_save_like_any(self):
+        found = image(status='deactivated')
+        found.deactivate()
+        images, rules, _ = layer()
+        images.save(found)
+        self.assertEqual(['modify_image'], rules.names)
+
     def test_a_change_is_judged_by_the_stored_image(self):
         images, rules, _ = layer()
         found = image(extra_properties={'level': 'secret'})

@@ -177,11 +177,12 @@ class LifeTest(Base):
 
         def answer(environ):
             from oslo_context import context
-            seen.append(context.get_current())
+            seen.append((context.get_current().user_id, context.get_current().request_id))
             return []
         self.serve(answer)
         self.request()
-        self.assertEqual([None], seen)
+        self.assertEqual(None, seen[0][0])
+        self.assertTrue(seen[0][1].startswith('req-'))
 
 
 class LoadTest(unittest.TestCase):
