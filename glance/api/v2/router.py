@@ -30,7 +30,6 @@ ROUTES: dict[str, dict[str, Handler]] = {
     '/schemas/members': {'GET': schemas.members},
 }
 _KNOWN_METHODS = frozenset(('GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'PATCH'))
-_VARIABLE = re.compile(r'{(\w+)}')
 _ENCODED_SLASH = re.compile(r'%2f', re.IGNORECASE)
 
 
@@ -39,8 +38,7 @@ def _mapper() -> routes.Mapper:
     mapper = routes.Mapper(controller_scan=None, register=False)
     mapper.minimization = False
     for path in ROUTES:
-        # Greedy, because the pattern's own end would leave out a line break.
-        mapper.connect(None, path, resource=path, requirements=dict.fromkeys(_VARIABLE.findall(path), '[^/]+'))
+        mapper.connect(None, path, resource=path)
     mapper.create_regs()
     return mapper
 

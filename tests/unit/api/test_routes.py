@@ -36,7 +36,9 @@ class RouteTest(ServingTestCase):
                      '/schemas/',
                      '/schemas/nothing', '/images/x/file/', '/images/a%2Fb', '/images/a%2fb', '/images/x/file/y',
                      '/v2/images', '//images',
-                     '/images/%00', '/images/' + 'x' * 10000):
+                     '/images/%00', '/images/' + 'x' * 10000, '/images/x/actions',
+                     '/images/x/actions/activate', '/images/x/members/', '/images/x/members/y/z', '/images/x/tags',
+                     '/images/x/tags/', '/images/x/tags/a/b', '/images/x/tags/a%2Fb'):
             with self.subTest(path=path[:40]):
                 self.assertEqual(404, self.code('GET', path))
 

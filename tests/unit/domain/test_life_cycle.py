@@ -86,6 +86,32 @@ class StatusTest(unittest.TestCase):
         self.assertEqual(('active', 'queued'), (caught.exception.current, caught.exception.wanted))
 
 
+class ActionTest(unittest.TestCase):
+
+    def test_every_status(self):
+        for action, before, after in ((Image.deactivate, 'active', 'deactivated'),
+                                      (Image.reactivate, 'deactivated', 'active')):
+            for status in domain.STATUSES:
+                with self.subTest(action=action.__name__, status=status):
+                    image = Image('i', status=status)
+                    if status in (before, after):
+                        action(image)
+                        self.assertEqual(after, image.status)
+                    else:
+                        with self.assertRaises(exceptions.Forbidden) as caught:
+                            action(image)
+                        self.assertIn(status, str(caught.exception))
+                        self.assertEqual(status, image.status)
+
+
+class SharingTest(unittest.TestCase):
+
+    def test_only_shared_images_have_members(self):
+        Image('i', visibility='shared').check_shared()
+        for visibility in ('private', 'community', 'public'):
+            self.assertRaises(exceptions.Forbidden, Image('i', visibility=visibility).check_shared)
+
+
 class FormatTest(unittest.TestCase):
 
     def test_formats_are_open_until_there_is_data(self):

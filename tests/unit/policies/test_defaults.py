@@ -49,6 +49,17 @@ class DefaultsTest(unittest.TestCase):
         self.assertEqual('MRmrA', self.passing('get_image', target('', fakes.FRIEND)))
         self.assertEqual('MmA', self.passing('download_image', target('', fakes.FRIEND)))
 
+    def test_sharing(self):
+        for rule in ('add_member', 'delete_member', 'deactivate', 'reactivate'):
+            with self.subTest(rule=rule):
+                self.assertEqual('MA', self.passing(rule, target('shared', fakes.FRIEND)))
+        for rule in ('get_members', 'get_member'):
+            with self.subTest(rule=rule):
+                self.assertEqual('MRmrA', self.passing(rule, target('shared', fakes.FRIEND)))
+                self.assertEqual('MRA', self.passing(rule, target('shared')))
+        self.assertEqual('mA', self.passing('modify_member', target('shared', fakes.FRIEND)))
+        self.assertEqual('A', self.passing('modify_member', target('shared')))
+
     def test_an_image_for_another_owner(self):
         self.assertEqual('A', self.passing('add_image', {**target('private'), 'owner': 'p-other'}))
         self.assertEqual('A', self.passing('add_image', {'project_id': None, 'owner': None, 'visibility': 'private'}))
