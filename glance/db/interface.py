@@ -12,16 +12,26 @@ Conventions:
 * A lost connection, a deadlock or a lock timeout is retried inside; when that does not help, DatabaseUnavailable.
 """
 import datetime
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypedDict
 
 Direction = Literal['asc', 'desc']
 Operator = Literal['eq', 'neq', 'gt', 'gte', 'lt', 'lte', 'in']
+Resource = Literal['storage', 'staging', 'images', 'uploading']
 
 # Statuses that the images table may hold.
 IMAGE_STATUSES = frozenset(('active', 'saving', 'queued', 'killed', 'pending_delete', 'deleted', 'deactivated',
                             'importing', 'uploading'))
+# What is counted of an owner: bytes in stores (size times locations) and bytes in the staging area, both with what running
+# work has reserved; images; images whose data is on its way.
+RESOURCES: tuple[Resource, ...] = ('storage', 'staging', 'images', 'uploading')
+# Statuses in which an image takes nothing that counts, and those in which its data is on its way or staged.
+GONE_STATUSES = ('killed', 'deleted', 'pending_delete')
+UPLOADING_STATUSES = ('saving', 'uploading', 'importing')
+STAGED_STATUSES = ('uploading', 'importing')
+# The property that names the stores into which an image is still to be copied; while it does, data is on its way.
+COPYING_PROPERTY = 'os_glance_importing_to_stores'
 # Columns of the images table that a query may compare, with the kind of their values.
 FILTER_COLUMNS: Mapping[str, type] = {
     'id': str, 'name': str, 'status': str, 'owner': str, 'disk_format': str, 'container_format': str, 'checksum': str,
@@ -156,12 +166,28 @@ class Lease:
     """The right of one worker to finish what it began with an image (an upload), until ``expires_at``.
 
     ``attempt`` is a UUID made for this try; ``worker`` names the process (host, boot, pid, start of the process).
+    ``storage`` and ``staging`` are bytes that count as used by ``owner`` as long as the lease exists.
     """
 
     image_id: str
     attempt: str
     worker: str
     expires_at: datetime.datetime
+    owner: str | None = None
+    storage: int = 0
+    staging: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """What a write adds to what an owner has, and how much of each resource the owner may have with it.
+
+    Resources without a limit are not looked at. ``owner`` None stands for all images that have none.
+    """
+
+    owner: str | None
+    deltas: Mapping[Resource, int]
+    limits: Mapping[Resource, int]
 
 
 class Database(Protocol):
@@ -175,11 +201,12 @@ class Database(Protocol):
 
     # Images
 
-    def image_create(self, values: Mapping[str, Any]) -> ImageRecord:
+    def image_create(self, values: Mapping[str, Any], charge: Charge | None = None) -> ImageRecord:
         """Insert an image with its ``properties``, ``tags`` and ``locations``; return it as stored.
 
         ``status`` is required; ``id`` is made when absent; ``visibility`` defaults to ``shared``. Raises Duplicate when
-        a row has this id, live or deleted; Invalid for an unknown status or a value that no column can hold.
+        a row has this id, live or deleted; Invalid for an unknown status or a value that no column can hold; OverLimit
+        when the charge is too much (see ``image_update``).
         """
 
     def image_get(self, caller: Caller, image_id: str, show_deleted: bool = False) -> ImageRecord:
@@ -197,7 +224,7 @@ class Database(Protocol):
 
     def image_update(self, image_id: str, changes: ImageChanges, from_status: str | None = None,
                      acquire: Lease | None = None, release: str | None = None,
-                     expected: ImageRecord | None = None) -> datetime.datetime:
+                     expected: ImageRecord | None = None, charge: Charge | None = None) -> datetime.datetime:
         """Write the changes of a live image and return its new ``updated_at``; location records get their ids.
 
         With ``from_status`` the row is written only while it has this status, else StatusConflict. ``acquire`` records
@@ -205,7 +232,11 @@ class Database(Protocol):
         lease must still be held, and drops it. ``expected`` holds what the image must be like at this moment, else
         ChangedMeanwhile: values of columns, all tags and locations, and some of the properties.
 
-        Raises ImageNotFound when the image is absent or deleted, Conflict when the lease is lost, LocationNotFound when
+        With ``charge`` nothing is written, and OverLimit raised, when the owner would have more than a limit allows. What
+        several callers charge to one owner is looked at one after the other, so that together they keep the limit as
+        well. What a lease on this image has reserved before does not count.
+
+        Raises ImageNotFound when the image is absent or deleted, LeaseLost, LocationNotFound when
         one to update is gone, Duplicate for properties whose names the engine cannot tell apart, Invalid for a value that
         no column can hold.
         """
@@ -243,3 +274,15 @@ class Database(Protocol):
 
         Without either there are none.
         """
+
+    def lease_reserve(self, lease: Lease, resource: Resource, least: int, most: int, limit: int) -> int:
+        """Raise what a lease has reserved of ``storage`` or ``staging`` for its owner; return the new total in bytes.
+
+        It is between ``least`` and ``most``: of the room that ``least`` leaves an eighth at most is taken ahead. Raises
+        OverLimit when there is no room for ``least``, LeaseLost.
+        """
+
+    # Usage
+
+    def usage(self, owner: str | None, resources: Collection[Resource] = RESOURCES) -> dict[Resource, int]:
+        """Return what an owner (None: images without one) has of these resources."""

@@ -1,4 +1,5 @@
 """The DAL in the memory of one process: for unit tests, and as the plainest statement of what the operations mean."""
+import collections
 import copy
 import dataclasses
 import datetime
@@ -6,12 +7,28 @@ import functools
 import itertools
 import threading
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from glance import exceptions
 from glance.db import validation
-from glance.db.interface import Caller, Condition, ImageChanges, ImageQuery, ImageRecord, Lease, MemberRecord, Removal
+from glance.db.interface import (
+    COPYING_PROPERTY,
+    GONE_STATUSES,
+    RESOURCES,
+    STAGED_STATUSES,
+    UPLOADING_STATUSES,
+    Caller,
+    Charge,
+    Condition,
+    ImageChanges,
+    ImageQuery,
+    ImageRecord,
+    Lease,
+    MemberRecord,
+    Removal,
+    Resource,
+)
 from glance.db.visibility import Scope, is_visible, scopes
 
 NEW_IMAGE: Mapping[str, Any] = {
@@ -36,6 +53,7 @@ class MemoryDatabase:
         self._images: dict[str, ImageRecord] = {}
         self._members: list[dict[str, Any]] = []
         self._leases: dict[str, Lease] = {}
+        self._pending: collections.Counter[str] = collections.Counter()     # removed locations whose data is kept, by image
         self._keys = itertools.count(1)
         self._limits = validation.Limits()
 
@@ -47,7 +65,7 @@ class MemoryDatabase:
 
     # Images
 
-    def image_create(self, values: Mapping[str, Any]) -> ImageRecord:
+    def image_create(self, values: Mapping[str, Any], charge: Charge | None = None) -> ImageRecord:
         unknown = values.keys() - NEW_IMAGE.keys() - CHILDREN - READ_ONLY
         if unknown:
             raise ValueError('images has no column %s' % ', '.join(sorted(unknown)))
@@ -64,6 +82,7 @@ class MemoryDatabase:
         validation.check_tags(image['tags'], self._limits)
         validation.check_locations(image['locations'], self._limits)
         with self._lock:
+            self._admit(charge, image['id'])
             if image['id'] in self._images:
                 raise exceptions.Duplicate('Image ID %s already exists!' % image['id'])
             for location in image['locations']:
@@ -100,14 +119,15 @@ class MemoryDatabase:
 
     def image_update(self, image_id: str, changes: ImageChanges, from_status: str | None = None,
                      acquire: Lease | None = None, release: str | None = None,
-                     expected: ImageRecord | None = None) -> datetime.datetime:
+                     expected: ImageRecord | None = None, charge: Charge | None = None) -> datetime.datetime:
         validation.check_changes(changes, from_status, self._limits)
         with self._lock:
+            self._admit(charge, image_id)
             image = self._live(image_id, from_status)
             if expected is not None and not validation.is_as_expected(image, expected):
                 raise exceptions.ChangedMeanwhile(image_id)
-            if release is not None and getattr(self._leases.get(image_id), 'attempt', None) != release:
-                raise exceptions.Conflict('The work on image %s took too long and was given up.' % image_id)
+            if release is not None:
+                self._check_lease(image_id, release)
             stored = {location['id'] for location in image['locations']} - changes.remove_locations.keys()
             for location in changes.update_locations:
                 if location['id'] not in stored:
@@ -173,7 +193,7 @@ class MemoryDatabase:
         with self._lock:
             for image_id, lease in self._leases.items():
                 if lease.attempt in wanted:
-                    self._leases[image_id] = Lease(image_id, lease.attempt, lease.worker, expires_at)
+                    self._leases[image_id] = dataclasses.replace(lease, expires_at=expires_at)
 
     def lease_list(self, expired_at: datetime.datetime | None = None, worker_prefix: str | None = None) -> list[Lease]:
         with self._lock:
@@ -182,7 +202,52 @@ class MemoryDatabase:
                      or worker_prefix is not None and lease.worker.startswith(worker_prefix)]
         return sorted(found, key=lambda lease: (lease.expires_at, lease.image_id))
 
+    def lease_reserve(self, lease: Lease, resource: Resource, least: int, most: int, limit: int) -> int:
+        with self._lock:
+            room = self._admit(Charge(lease.owner, {resource: least}, {resource: limit}), lease.image_id)[resource]
+            self._check_lease(lease.image_id, lease.attempt)
+            total = least + min(most - least, room // 8)
+            held = self._leases[lease.image_id]
+            self._leases[lease.image_id] = dataclasses.replace(held, **{'owner': lease.owner, resource: total})
+            return total
+
+    # Usage
+
+    def usage(self, owner: str | None, resources: Collection[Resource] = RESOURCES) -> dict[Resource, int]:
+        with self._lock:
+            return self._count(owner, resources)
+
     # Parts
+
+    def _admit(self, charge: Charge | None, image_id: str) -> dict[Resource, int]:
+        """Check a charge; return the room that it leaves."""
+        if charge is None:
+            return {}
+        room = {}
+        for resource, used in self._count(charge.owner, charge.limits, image_id).items():
+            limit, delta = charge.limits[resource], charge.deltas.get(resource, 0)
+            room[resource] = limit - used - delta
+            if room[resource] < 0:
+                raise exceptions.OverLimit(resource, limit, used, delta)
+        return room
+
+    def _count(self, owner: str | None, resources: Collection[Resource], without: str | None = None
+               ) -> dict[Resource, int]:
+        alive = [image for image in self._images.values()
+                 if image['owner'] == owner and image['status'] not in GONE_STATUSES]
+        copied = [image for image in alive if image['properties'].get(COPYING_PROPERTY)]
+        staged = [image for image in alive if image['status'] in STAGED_STATUSES or image in copied]
+        uploading = [image for image in alive if image['status'] in UPLOADING_STATUSES or image in copied]
+        leases = [lease for lease in self._leases.values() if lease.owner == owner and lease.image_id != without]
+        stored = sum((image['size'] or 0) * (self._pending[image['id']] + len(image['locations'])) for image in alive)
+        counts = {'storage': stored + sum(lease.storage for lease in leases),
+                  'staging': sum(image['size'] or 0 for image in staged) + sum(lease.staging for lease in leases),
+                  'images': len(alive), 'uploading': len(uploading)}
+        return {resource: counts[resource] for resource in resources}
+
+    def _check_lease(self, image_id: str, attempt: str) -> None:
+        if getattr(self._leases.get(image_id), 'attempt', None) != attempt:
+            raise exceptions.LeaseLost(image_id)
 
     def _as_seen_by(self, caller: Caller, image: ImageRecord) -> ImageRecord:
         seen = copy.deepcopy(image)
@@ -226,6 +291,7 @@ class MemoryDatabase:
         image['properties'].update(changes.set_properties)
         gone = frozenset(changes.remove_tags) - frozenset(changes.add_tags)
         image['tags'] = list(dict.fromkeys((*(tag for tag in image['tags'] if tag not in gone), *changes.add_tags)))
+        self._pending[image['id']] += list(changes.remove_locations.values()).count('pending_delete')
         kept = {location['id']: location for location in image['locations']
                 if location['id'] not in changes.remove_locations}
         for location in changes.update_locations:

@@ -1,9 +1,10 @@
 """What happens when several threads change one image."""
 import concurrent.futures
+import dataclasses
 import threading
 
 from glance import exceptions
-from glance.db.interface import ImageChanges
+from glance.db.interface import Charge, ImageChanges
 from tests.db_conformance.base import DatabaseCase, lease
 
 THREADS = 6
@@ -67,6 +68,37 @@ class Races(DatabaseCase):
         self.db.member_create(image_id, 'm')
         results = self.race(lambda i: self.db.image_remove(image_id))
         self.assertEqual(['ImageNotFound'] * (THREADS - 1), self.kinds(results))
+
+    def test_one_owner_has_no_more_than_allowed(self):
+        self.create(size=10, locations=[{'url': 'u'}])
+        charge = Charge('me', {'storage': 10, 'uploading': 1}, {'storage': 39, 'uploading': 9})
+        for limit, winners in ((39, 2), (1000, THREADS)):
+            charge = dataclasses.replace(charge, limits={'storage': limit, 'uploading': 9})
+            ids = [self.create(status='queued')['id'] for _ in range(THREADS)]
+            results = self.race(lambda i: self.db.image_update(
+                ids[i], ImageChanges({'status': 'saving'}), 'queued', charge=charge,
+                acquire=dataclasses.replace(lease(ids[i]), owner='me', storage=10)))
+            self.assertEqual(['OverLimit'] * (THREADS - winners), self.kinds(results))
+            for lease_held in self.db.lease_list(worker_prefix=''):
+                self.db.image_remove(lease_held.image_id)
+            self.assertEqual(10, self.db.usage('me')['storage'])
+
+    def test_uploads_that_end_while_others_begin_are_counted_once(self):
+        ids = [self.create(status='queued')['id'] for _ in range(THREADS * 4)]
+        charge = Charge('me', {'storage': 10}, {'storage': 100})
+
+        def upload(image_id):
+            mine = dataclasses.replace(lease(image_id), owner='me', storage=10)
+            try:
+                self.db.image_update(image_id, ImageChanges({'status': 'saving'}), 'queued', mine, charge=charge)
+            except exceptions.OverLimit:
+                return 0
+            self.db.lease_reserve(mine, 'storage', 10, 10, 100)
+            self.db.image_update(image_id, ImageChanges({'status': 'active', 'size': 10}, add_locations=[{'url': 'u'}]),
+                                 'saving', release=mine.attempt)
+            return 1
+        results = self.race(lambda i: sum(upload(image_id) for image_id in ids[i * 4:i * 4 + 4]))
+        self.assertEqual((10, 100), (sum(results), self.db.usage('me')['storage']))
 
     def test_many_threads_write_at_once(self):
         results = self.race(lambda i: [self.create(name='%d %d' % (i, j), properties={'a': 'b'}) for j in range(10)])

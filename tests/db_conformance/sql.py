@@ -1,5 +1,6 @@
 """What SQL implementations promise beyond the interface: counts of statements, agreement with the one in memory, recovery."""
 import contextlib
+import dataclasses
 import pathlib
 import tempfile
 import unittest
@@ -9,7 +10,7 @@ import sqlalchemy as sa
 from hypothesis import strategies as st
 
 from glance import exceptions
-from glance.db.interface import Condition, ImageChanges, ImageQuery
+from glance.db.interface import RESOURCES, Charge, Condition, ImageChanges, ImageQuery
 from glance.db.memory import MemoryDatabase
 from glance.db.sqlalchemy import models
 from glance.db.sqlalchemy.database import SQLDatabase
@@ -105,6 +106,14 @@ class Statements(DatabaseCase):
         one = lease(image['id'])
         self.check(2, self.db.image_update, image['id'], ImageChanges(), acquire=one)
         self.check(2, self.db.image_update, image['id'], ImageChanges(), release=one.attempt)
+
+    def test_charges(self):
+        charge = Charge('me', {'storage': 1}, dict.fromkeys(RESOURCES, 99))
+        mine = dataclasses.replace(lease(self.create(status='queued')['id']), owner='me')
+        self.check(4, self.db.image_update, mine.image_id, ImageChanges({'status': 'saving'}), 'queued', mine, charge=charge)
+        self.check(3, self.db.lease_reserve, mine, 'storage', 1, 2, 99)
+        self.check(3, self.db.image_create, {'status': 'queued'}, charge)
+        self.check(1, self.db.usage, 'me')
 
     def test_remove(self):
         self.check(2, self.db.image_remove, self.create()['id'])

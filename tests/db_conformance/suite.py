@@ -1,8 +1,8 @@
 """Puts the mixins together with a TestCase that makes databases."""
-from tests.db_conformance import images, lists, members, races
+from tests.db_conformance import images, lists, members, races, usage
 
 MIXINS = (images.CreateAndGet, images.Update, images.Remove, images.Leases, members.Members, lists.Visibility,
-          lists.Filters, lists.Pages, lists.OtherOwners, races.Races)
+          lists.Filters, lists.Pages, lists.OtherOwners, usage.Usage, usage.Charges, races.Races)
 
 
 def cases(module: str, base: type, mixins=MIXINS, prefix: str = '') -> dict[str, type]:

@@ -11,7 +11,7 @@ from oslo_db import exception as db_errors
 
 from glance import exceptions
 from glance.db import validation
-from glance.db.interface import Caller, ImageChanges, ImageQuery, ImageRecord, Lease, LocationRecord, Removal
+from glance.db.interface import Caller, Charge, ImageChanges, ImageQuery, ImageRecord, Lease, LocationRecord, Removal
 from glance.db.sqlalchemy import documents
 from glance.db.sqlalchemy.engine import Engine
 from glance.db.sqlalchemy.leases import drop_lease, give_back_lease
@@ -19,6 +19,7 @@ from glance.db.sqlalchemy.listing import Pages
 from glance.db.sqlalchemy.members import drop_double_members
 from glance.db.sqlalchemy.models import image_leases, image_locations, image_members, image_properties, image_tags, images
 from glance.db.sqlalchemy.operations import Operations
+from glance.db.sqlalchemy.usage import Accounts
 from glance.db.visibility import is_visible, scopes
 
 CHUNK = 500             # ids in one IN
@@ -30,6 +31,7 @@ CREATION_TIMES = ('created_at', 'updated_at')
 CHILDREN = frozenset(('properties', 'tags', 'locations'))
 ANY_ORDER = (('id', 'asc'),)
 READ_ONLY = frozenset(('deleted', 'deleted_at', 'is_member'))
+LEASE_COLUMNS = tuple(column.name for column in image_leases.c if column.name != 'image_id')
 REVIVED = ('updated_at', 'deleted', 'deleted_at')
 
 
@@ -52,13 +54,16 @@ class ImageOperations(Operations):
         self._by_ids = {anonymous: select.where(is_in_page) for anonymous, select in selects.items()}
         self._pages = Pages(engine.dialect)
         self._upsert_property = engine.dialect.upsert(image_properties, ('image_id', 'name'), ('value', *REVIVED))
-        self._upsert_lease = engine.dialect.upsert(image_leases, ('image_id',), ('attempt', 'worker', 'expires_at'))
+        self._upsert_lease = engine.dialect.upsert(image_leases, ('image_id',), LEASE_COLUMNS)
+        self._accounts = Accounts(engine.dialect)
 
-    def image_create(self, values: Mapping[str, Any]) -> ImageRecord:
+    def image_create(self, values: Mapping[str, Any], charge: Charge | None = None) -> ImageRecord:
         image = self._new_image(values)
         row = {name: image[name] for name in documents.COLUMNS}
 
         def insert(connection: sa.Connection) -> None:
+            if charge is not None:
+                self._accounts.admit(connection, charge, row['id'])
             try:
                 connection.execute(images.insert(), row)
             except db_errors.DBDuplicateEntry:
@@ -117,7 +122,7 @@ class ImageOperations(Operations):
 
     def image_update(self, image_id: str, changes: ImageChanges, from_status: str | None = None,
                      acquire: Lease | None = None, release: str | None = None,
-                     expected: ImageRecord | None = None) -> datetime.datetime:
+                     expected: ImageRecord | None = None, charge: Charge | None = None) -> datetime.datetime:
         validation.check_changes(changes, from_status, self._limits)
         if not validation.is_id(image_id):
             raise exceptions.ImageNotFound(str(image_id))
@@ -127,6 +132,8 @@ class ImageOperations(Operations):
         row = {**changes.columns, 'updated_at': now}
 
         def update(connection: sa.Connection) -> datetime.datetime:
+            if charge is not None:
+                self._accounts.admit(connection, charge, image_id)
             if expected is not None:
                 self._check_expected(connection, image_id, expected)
             self._update_row(connection, image_id, row, from_status)
@@ -134,8 +141,7 @@ class ImageOperations(Operations):
                 give_back_lease(connection, image_id, release)
             if acquire is not None:
                 connection.execute(self._upsert_lease, {
-                    'image_id': image_id, 'attempt': acquire.attempt, 'worker': acquire.worker,
-                    'expires_at': self._dialect.time(acquire.expires_at)})
+                    **dataclasses.asdict(acquire), 'expires_at': self._dialect.time(acquire.expires_at)})
             self._update_properties(connection, image_id, changes, now)
             self._update_tags(connection, image_id, changes, now)
             self._update_locations(connection, image_id, changes, now)

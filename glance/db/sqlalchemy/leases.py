@@ -37,10 +37,10 @@ class LeaseOperations(Operations):
 
 
 def give_back_lease(connection: sa.Connection, image_id: str, attempt: str) -> None:
-    """Drop the lease of an attempt. Raises Conflict when it is not held any more."""
+    """Drop the lease of an attempt. Raises LeaseLost when it is not held any more."""
     statement = image_leases.delete().where(image_leases.c.image_id == image_id, image_leases.c.attempt == attempt)
     if not connection.execute(statement).rowcount:
-        raise exceptions.Conflict('The work on image %s took too long and was given up.' % image_id)
+        raise exceptions.LeaseLost(image_id)
 
 
 def drop_lease(connection: sa.Connection, image_id: str) -> None:

@@ -1,8 +1,8 @@
 """The tables of the schema.
 
-They are the ones of upstream's head, under the same names, with indexes of our own for the lists (``image_leases`` is
-ours as well). Columns have no defaults on the side of the application: each operation writes what it means. Every table
-that is soft-deleted holds to one invariant: ``deleted`` is false exactly when ``deleted_at`` is null.
+They are the ones of upstream's head, under the same names, with indexes of our own for the lists (``image_leases`` and
+``owner_locks`` are ours as well). Columns have no defaults on the side of the application: each operation writes what it
+means. Every table that is soft-deleted holds to one invariant: ``deleted`` is false exactly when ``deleted_at`` is null.
 """
 import sqlalchemy as sa
 
@@ -125,7 +125,16 @@ image_leases = _table(
     sa.Column('attempt', sa.String(36), nullable=False),
     sa.Column('worker', sa.String(255), nullable=False),
     sa.Column('expires_at', sa.DateTime, nullable=False),
+    sa.Column('owner', sa.String(255)),
+    sa.Column('storage', BigInteger, nullable=False),
+    sa.Column('staging', BigInteger, nullable=False),
     sa.Index('ix_image_leases_expires_at', 'expires_at'),
+)
+
+owner_locks = _table(
+    'owner_locks',
+    sa.Column('owner', sa.String(255), primary_key=True),
+    sa.Column('ticket', sa.String(36), nullable=False),
 )
 
 tasks = _table(

@@ -17,8 +17,8 @@ ADDED = {'ix_images_owner_created', 'ix_images_vis_created', 'ix_images_created'
 class Models(unittest.TestCase):
     def test_tables(self):
         self.assertEqual({
-            'images', 'image_properties', 'image_locations', 'image_members', 'image_tags', 'image_leases', 'tasks',
-            'task_info', 'metadef_namespaces', 'metadef_objects', 'metadef_properties', 'metadef_tags',
+            'images', 'image_properties', 'image_locations', 'image_members', 'image_tags', 'image_leases',
+            'owner_locks', 'tasks', 'task_info', 'metadef_namespaces', 'metadef_objects', 'metadef_properties', 'metadef_tags',
             'metadef_resource_types', 'metadef_namespace_resource_types', 'node_reference', 'cached_images',
         }, set(models.metadata.tables))
 

@@ -1,4 +1,4 @@
-"""Release 1 adds the indexes that let a list read no more rows than it returns, and leases on uploads."""
+"""Release 1 adds the indexes that let a list read no more rows than it returns, leases on uploads, and quotas."""
 import sqlalchemy as sa
 
 from glance.db.sqlalchemy.migrations import guarded
@@ -6,6 +6,7 @@ from glance.db.sqlalchemy.migrations import guarded
 revision = 'v1_expand01'
 down_revision = '2024_1_expand01'
 
+BigInteger = sa.BigInteger().with_variant(sa.Integer(), 'sqlite')
 # PostgreSQL's order of NULLs in an index has to be that of the lists, where no name comes before all names.
 NULL_NAMES_FIRST = {'name': 'NULLS FIRST'}
 
@@ -17,7 +18,14 @@ def upgrade() -> None:
         sa.Column('attempt', sa.String(36), nullable=False),
         sa.Column('worker', sa.String(255), nullable=False),
         sa.Column('expires_at', sa.DateTime, nullable=False),
+        sa.Column('owner', sa.String(255)),
+        sa.Column('storage', BigInteger, nullable=False),
+        sa.Column('staging', BigInteger, nullable=False),
         indexes={'ix_image_leases_expires_at': ['expires_at']})
+    guarded.create_table(
+        'owner_locks',
+        sa.Column('owner', sa.String(255), primary_key=True),
+        sa.Column('ticket', sa.String(36), nullable=False))
     index = guarded.create_index
     index('ix_images_owner_created', 'images', ['owner', 'deleted', 'os_hidden', 'created_at', 'id'])
     index('ix_images_vis_created', 'images', ['visibility', 'deleted', 'os_hidden', 'created_at', 'id'])
