@@ -9,6 +9,7 @@ from oslo_config import cfg
 from glance import exceptions
 from glance.db.interface import Database
 from glance.domain.properties import BASE_ATTRIBUTES, READ_ONLY, Validator
+from glance.inspect.rules import Rules
 from glance.notify.notifier import Notifier
 from glance.policies.enforcer import Enforcer
 from glance.store.backends import Backends
@@ -32,6 +33,7 @@ class Environment:
     validator: Validator
     schema: 'ExtraSchema'
     leases: LeaseKeeper
+    inspection: Rules
     notifier: Notifier
 
     def close(self) -> None:
@@ -74,7 +76,17 @@ def build(conf: cfg.ConfigOpts) -> Environment:
         validator=Validator(conf.image_format.disk_formats, conf.image_format.container_formats,
                             {name: _SchemaCheck(definition) for name, definition in schema.properties.items()},
                             others=conf.allow_additional_image_properties),
-        leases=LeaseKeeper(database), notifier=notifier)
+        leases=LeaseKeeper(database), notifier=notifier, inspection=inspection_rules(conf))
+
+
+def inspection_rules(conf: cfg.ConfigOpts) -> Rules:
+    """Return how strictly the data of images is judged."""
+    formats = conf.image_format
+    return Rules(
+        require_match=formats.require_image_format_match, vmdk_allowed_types=tuple(formats.vmdk_allowed_types),
+        gpt_nonfatal=tuple(formats.gpt_safety_checks_nonfatal), raw_mismatch_policy=formats.raw_mismatch_policy,
+        container_check_policy=formats.container_check_policy, qcow2_allow_extended_l2=formats.qcow2_allow_extended_l2,
+        allow_luks2=formats.allow_luks2, allow_lha=formats.allow_lha, max_virtual_size=formats.max_virtual_size)
 
 
 def _database(conf: cfg.ConfigOpts) -> Database:

@@ -3,6 +3,7 @@ import logging
 
 from glance import exceptions
 from glance.domain.image import Image, Location
+from glance.inspect.engine import Inspection
 from glance.layers.base import Images
 from glance.store.base import Location as StoreLocation
 from glance.store.base import Reader, Store
@@ -34,13 +35,14 @@ class StoreImages(Images):
 
     def _transfer(self, image: Image, source: Source, size: int | None, target: Store, lease: Lease) -> None:
         conf = self.env.conf
+        inspection = Inspection(image.disk_format, image.container_format, self.env.inspection)
         location, result = pipeline.store(
             source, target, image.image_id, algorithm=conf.hashing_algorithm, size=size, limit=conf.image_size_cap,
+            sinks=[inspection],
             progress=lambda done: self.inner.check_uploading(image), attempt=lease.attempt)
         image.size, image.checksum = result.size, result.md5
         image.os_hash_algo, image.os_hash_value = result.hash_algo, result.hash_value
-        if image.container_format == 'bare' and image.disk_format == 'raw':
-            image.virtual_size = result.size
+        image.virtual_size = inspection.virtual_size
         image.locations.append(Location(location.url, dict(location.metadata)))
 
     def _finish(self, image: Image, lease: Lease) -> None:

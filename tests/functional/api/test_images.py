@@ -302,7 +302,7 @@ class TestPatch(ImagesTestCase):
 
     def test_paths(self):
         image_id = self.create(foo='bar')['id']
-        for path in ('foo', '', 'foo/bar', '/foo/', '//', '/name', '/a//b', '/a~', '/a~2', '/tags/-', '/tags/0', '/a/b', 1, None, [],
+        for path in ('foo', '', 'foo/bar', '/foo/', '//', '//name', '/a//b', '/a~', '/a~2', '/tags/-', '/tags/0', '/a/b', 1, None, [],
                      {}):
             for op in ('add', 'replace', 'remove'):
                 with self.subTest(path=path, op=op):

@@ -13,7 +13,7 @@ from glance import exceptions
 from glance.context import RequestContext
 from glance.db.memory import MemoryDatabase
 from glance.domain.properties import Validator
-from glance.environment import Environment, ExtraSchema
+from glance.environment import Environment, ExtraSchema, inspection_rules
 from glance.notify.notifier import Notifier
 from glance.policies.enforcer import Enforcer
 from glance.store.base import Location
@@ -207,7 +207,8 @@ def make_environment(test, conf=None, database=None, stores=None, schema=None, n
     env = Environment(
         conf=conf, database=database, stores=stores or Stores(), enforcer=Enforcer(conf),
         validator=Validator(conf.image_format.disk_formats, conf.image_format.container_formats),
-        schema=schema or ExtraSchema({}), leases=LeaseKeeper(database), notifier=notifier or Notifier(conf))
+        schema=schema or ExtraSchema({}), leases=LeaseKeeper(database), notifier=notifier or Notifier(conf),
+        inspection=inspection_rules(conf))
     test.addCleanup(env.leases.close)
     return env
 

@@ -20,7 +20,7 @@ class SequenceTest(unittest.TestCase):
         self.images = gateway.images(fakes.caller(), self.env)
 
     def add(self, **values):
-        image = self.images.new({'disk_format': 'qcow2', 'container_format': 'bare', **values})
+        image = self.images.new({'disk_format': 'raw', 'container_format': 'bare', **values})
         self.images.add(image)
         image = self.images.get(image.image_id)
         self.take()

@@ -28,7 +28,7 @@ class Base(unittest.TestCase):
         self.use(dataclasses.replace(self.env, database=fakes.Failing(self.env.database, **plans)))
 
     def add(self, **values):
-        image = self.images.new({'disk_format': 'qcow2', 'container_format': 'bare', **values})
+        image = self.images.new({'disk_format': 'raw', 'container_format': 'bare', **values})
         self.images.add(image)
         return self.images.get(image.image_id)
 
