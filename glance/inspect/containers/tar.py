@@ -173,7 +173,7 @@ def _parse_extended(records: bytes) -> dict[str, str]:
         length = _decimal(digits.decode('latin-1'))
         record, records = records[:length], records[length:]
         keyword, separator, value = record[len(digits) + 1:].decode('utf-8', 'replace').partition('=')
-        if not record.endswith(b'\n') or not separator:
+        if len(record) < length or not record.endswith(b'\n') or not separator:
             raise Malformed
         if keyword not in PAX_HARMLESS:
             raise Unsafe

@@ -73,7 +73,7 @@ def extension(kind, data):
     return struct.pack('>II', kind, len(data)) + data.ljust((len(data) + 7) // 8 * 8, b'\0')
 
 
-DESCRIPTOR = '''# Disk DescriptorFile
+DESCRIPTOR = """# Disk DescriptorFile
 version=1
 CID=fe1a1549
 parentCID=%(parent)s
@@ -86,7 +86,7 @@ createType="%(kind)s"
 #DDB
 ddb.virtualHWVersion = "4"
 ddb.geometry.cylinders = "2"
-%(more)s'''
+%(more)s"""
 
 
 def descriptor(kind='monolithicSparse', parent='ffffffff', extents='RW 2048 SPARSE "disk.vmdk"', more=''):
@@ -200,9 +200,9 @@ def ploop(magic=b'WithouFreSpacExt', version=2, in_use=0, sectors=SIZE // 512):
     return (magic + struct.pack('<IIIIIQI', version, 16, 64, 2048, 64, sectors, in_use)).ljust(MIB, b'\0')
 
 
-OVF = '''<?xml version="1.0"?>
+OVF = """<?xml version="1.0"?>
 <Envelope xmlns="http://schemas.dmtf.org/ovf/envelope/1" xmlns:ovf="http://schemas.dmtf.org/ovf/envelope/1">
-<References>%s</References><DiskSection>%s</DiskSection></Envelope>'''
+<References>%s</References><DiskSection>%s</DiskSection></Envelope>"""
 OVF_FILE = '<File ovf:id="file1" ovf:href="disk.vmdk"/>'
 OVF_DISK = '<Disk ovf:diskId="disk1" ovf:fileRef="file1"/>'
 

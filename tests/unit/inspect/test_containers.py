@@ -66,6 +66,12 @@ class OvaTest(ContainerTestCase):
         self.assert_unsafe(samples.tar(info, archive_format=tarfile.PAX_FORMAT), 'ova', 'banned')
         info.pax_headers = {'comment': 'x' * 9000}
         self.assert_malformed(samples.tar(info, archive_format=tarfile.PAX_FORMAT), 'header')
+        info.pax_headers = {'size': 'many'}
+        self.assert_malformed(samples.tar(info, archive_format=tarfile.PAX_FORMAT), 'header')
+        info.pax_headers = {'comment': 'x'}
+        archive = samples.tar(info, archive_format=tarfile.PAX_FORMAT)
+        for record in (b'13 comment=x!', b'13 comment:x\n', b'00 comment=x\n', b'99 comment=x\n', b'x'):
+            self.assert_malformed(archive.replace(b'13 comment=x\n', record.ljust(13, b'x')), 'header')
 
     def test_large_sizes_in_binary(self):
         header = bytearray(samples.tar(('a.ovf', b''))[:512])
@@ -125,6 +131,9 @@ class OvaTest(ContainerTestCase):
             self.assert_malformed(samples.ova(envelope=envelope), 'descriptor')
         self.assert_malformed(samples.tar(*reversed(self.members)), 'descriptor')
 
+    def test_disk_that_is_not_there(self):
+        self.assert_malformed(samples.tar(self.members[0], ('other', b'x')), 'descriptor')
+
     def test_two_disks(self):
         self.assert_malformed(samples.tar(*self.members, ('two.vmdk', samples.vmdk())), 'multiple_formats')
 
@@ -175,6 +184,9 @@ class OvfTest(ContainerTestCase):
                      samples.ovf().replace(b'"1.0"', b'"1.0" encoding="undefined"')):
             with self.subTest(text[:60]):
                 self.assert_malformed(text, 'descriptor')
+        with self.assertLogs('glance.inspect') as logs:
+            inspect(bytes(MIB) * 3, 'vmdk', 'ovf', step=65536)
+        self.assertEqual(1, len(logs.output))
 
     def test_virtual_disk(self):
         self.assert_malformed(samples.qcow2(), 'descriptor')

@@ -162,7 +162,8 @@ class VmdkTest(InspectTestCase):
                        put(1, 36, b'\1'), put(1, 12, b'\1'), put(1, 511, b'\1'), put(2, 0, b'\1'), put(2, 12, b'\1'),
                        put(2, 511, b'\1'), lambda sectors: sectors.append(bytes(511) + b'\1'),
                        lambda sectors: sectors.append(bytes(512)), lambda sectors: sectors.append(b'\0'),
-                       lambda sectors: sectors.clear(), lambda sectors: sectors.pop()):
+                       lambda sectors: sectors.insert(0, b'1234567'), lambda sectors: sectors.clear(),
+                       lambda sectors: sectors.pop()):
             self.assert_refused_everywhere(samples.stream_vmdk(change), 'vmdk', 'footer')
 
     def test_truncated(self):
@@ -298,6 +299,11 @@ class IsoTest(InspectTestCase):
     def test_iso_9660(self):
         for identifiers in (((1, b'CD001'),), ((0, b'CD001'), (2, b'CD001'), (1, b'CD001'))):
             self.assertEqual('iso', self.assert_accepted(samples.iso(identifiers), 'iso', 100 * 2048).detected)
+
+    def test_first_primary_volume_counts(self):
+        one, two = samples.iso(((1, b'CD001'),)), samples.iso(((1, b'CD001'),), blocks=7)
+        image = changed(one, 32768 + 2048, two[32768:32768 + 2048])
+        self.assert_accepted(image, 'iso', 100 * 2048)
 
     def test_without_primary_volume(self):
         self.assert_accepted(samples.iso(((255, b'CD001'),)), 'iso', None)

@@ -1,6 +1,7 @@
 """However a stream is cut, and whatever is in it: the same verdict, a refusal or none, and bounded memory."""
 import bz2
 import gzip
+import io
 import lzma
 import os
 import tracemalloc
@@ -14,6 +15,7 @@ from glance.inspect import base
 from glance.inspect.engine import Inspection
 from glance.inspect.formats import catalog
 from glance.inspect.rules import Rules
+from glance.transfer import pipeline, sources
 from tests.unit.inspect import samples
 from tests.unit.inspect.samples import MIB, changed, inspect
 
@@ -171,9 +173,27 @@ class BoundsTest(samples.QuietTestCase):
             inspect(b'x', 'raw')
 
 
+class PipelineTest(samples.QuietTestCase):
+    """As a sink of the byte pipeline."""
+
+    def copy(self, data, disk_format):
+        inspection = Inspection(disk_format, 'bare', Rules())
+        pipeline.copy(sources.WsgiSource(io.BytesIO(data)), None, algorithm='sha256', sinks=[inspection])
+        return inspection
+
+    def test_verdict(self):
+        for padding in (0, 5 * MIB):
+            self.assertEqual(samples.SIZE, self.copy(samples.qcow2() + bytes(padding), 'qcow2').virtual_size)
+
+    def test_refusal(self):
+        for padding in (0, 5 * MIB):
+            with self.assertRaisesRegex(exceptions.InvalidImageData, 'qcow2: backing_file'):
+                self.copy(samples.qcow2(backing=104) + bytes(padding), 'raw')
+
+
 class FailingInspectorTest(samples.QuietTestCase):
 
-    def inspect(self, matched, label, **rules):
+    def inspect(self, matched, label, container='bare', **rules):
         class Failing(base.Inspector):
             name = 'qcow2'
 
@@ -182,8 +202,9 @@ class FailingInspectorTest(samples.QuietTestCase):
                 self.matched = matched
                 raise ZeroDivisionError
 
-        with mock.patch.object(catalog, 'ALL', (Failing,)), self.assertLogs('glance.inspect', 'ERROR'):
-            return inspect(b'xy', label, **rules)
+        with (mock.patch.object(catalog, 'ALL', (Failing,)), mock.patch.object(catalog, 'VIRTUAL_DISKS', (Failing,)),
+              self.assertLogs('glance.inspect', 'ERROR')):
+            return inspect(b'xy', label, container, **rules)
 
     def test_of_another_format_is_dropped(self):
         self.assertEqual(2, self.inspect(None, 'raw').virtual_size)
@@ -196,3 +217,8 @@ class FailingInspectorTest(samples.QuietTestCase):
     def test_of_a_format_that_matched_refuses(self):
         with self.assertRaisesRegex(exceptions.InvalidImageData, 'inspection failed'):
             self.inspect(True, 'raw', require_match=False)
+
+    def test_in_a_container(self):
+        self.assertIsNone(self.inspect(None, 'qcow2', 'docker').detected)
+        with self.assertRaisesRegex(exceptions.InvalidImageData, 'inspection failed'):
+            self.inspect(True, 'raw', 'docker', require_match=False)
