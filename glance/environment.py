@@ -11,6 +11,7 @@ from glance.db.interface import Database
 from glance.domain.properties import BASE_ATTRIBUTES, READ_ONLY, Validator
 from glance.inspect.rules import Rules
 from glance.notify.notifier import Notifier
+from glance.policies import protection
 from glance.policies.enforcer import Enforcer
 from glance.store.backends import Backends
 from glance.tasks.leases import LeaseKeeper
@@ -24,7 +25,11 @@ _MEMORY = 'glance.db.simple.api'
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Environment:
-    """The parts of one process. ``schema`` is the operator's extra schema: its properties and required names."""
+    """The parts of one process.
+
+    ``schema`` is the operator's extra schema: its properties and required names. Without ``protections`` every property
+    is open to whoever may read and change the image.
+    """
 
     conf: cfg.ConfigOpts
     database: Database
@@ -35,6 +40,7 @@ class Environment:
     leases: LeaseKeeper
     inspection: Rules
     notifier: Notifier
+    protections: protection.Protections | None = None
 
     def close(self) -> None:
         """Release connections and threads."""
@@ -68,11 +74,14 @@ class _SchemaCheck:
 
 def build(conf: cfg.ConfigOpts) -> Environment:
     """Make the environment of this process from its configuration. Raises ConfigurationError."""
+    enforcer = Enforcer(conf)
+    protections = protection.load(conf, enforcer)
     notifier = Notifier(conf)
     database = _database(conf)
     schema = load_extra_schema(conf)
     return Environment(
-        conf=conf, database=database, stores=Backends(conf), enforcer=Enforcer(conf), schema=schema,
+        conf=conf, database=database, stores=Backends(conf), enforcer=enforcer, protections=protections,
+        schema=schema,
         validator=Validator(conf.image_format.disk_formats, conf.image_format.container_formats,
                             {name: _SchemaCheck(definition) for name, definition in schema.properties.items()},
                             others=conf.allow_additional_image_properties),

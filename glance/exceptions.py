@@ -68,6 +68,13 @@ class ReadonlyProperty(Forbidden):
         super().__init__('Attribute %r is read-only.' % name)
 
 
+class ProtectedProperty(Forbidden):
+    """Says the same of properties that exist and of those that do not: the caller may not be allowed to know."""
+
+    def __init__(self, name: str):
+        super().__init__('Property %r is protected; you are not permitted to write it.' % name)
+
+
 class ReservedProperty(Forbidden):
     def __init__(self, name: str):
         super().__init__('Attribute %r is reserved.' % name)

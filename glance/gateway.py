@@ -7,11 +7,12 @@ from glance.layers.base import Images, Members
 from glance.layers.database import DatabaseImages, DatabaseMembers
 from glance.layers.notification import NotifyImages
 from glance.layers.policy import EnforceImages, EnforceMembers
+from glance.layers.protection import ProtectImages
 from glance.layers.quota import QuotaImages, QuotaMembers
 from glance.layers.store import StoreImages
 
 # Outermost first.
-IMAGE_LAYERS = (AuthorizeImages, EnforceImages, QuotaImages, StoreImages, NotifyImages)
+IMAGE_LAYERS = (AuthorizeImages, EnforceImages, ProtectImages, QuotaImages, StoreImages, NotifyImages)
 MEMBER_LAYERS = (AuthorizeMembers, EnforceMembers, QuotaMembers)
 
 
@@ -19,7 +20,8 @@ def images(context: RequestContext, env: Environment) -> Images:
     """Return the images as this caller may use them."""
     repository: Images = DatabaseImages(context, env)
     for layer in reversed(IMAGE_LAYERS):
-        repository = layer(repository, context, env)
+        if layer is not ProtectImages or env.protections is not None:
+            repository = layer(repository, context, env)
     return repository
 
 

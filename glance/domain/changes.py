@@ -7,7 +7,7 @@ if TYPE_CHECKING:
 
 # Attributes of an image that the service itself keeps: never part of a difference.
 _KEPT_ELSEWHERE = frozenset(('image_id', 'created_at', 'updated_at', 'tags', 'extra_properties', 'locations', 'member',
-                             'loaded', 'guarded'))
+                             'loaded', 'guarded', 'withheld'))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -2,6 +2,7 @@
 import copy
 import dataclasses
 import datetime
+from collections.abc import Callable
 from typing import Any
 
 from glance import exceptions
@@ -43,7 +44,7 @@ class Image:
 
     Sizes are bytes, ``min_disk`` is GB, ``min_ram`` MB, times are naive UTC. ``member`` is the caller's project when the
     image reached it through a membership. An image that was loaded remembers how it was: see ``changes``; a ``guarded`` one is
-    saved only while the stored image still is like that.
+    saved only while the stored image still is like that. ``withheld`` are properties that the caller may not know of.
     """
 
     image_id: str
@@ -70,6 +71,7 @@ class Image:
     member: str | None = None
     loaded: 'Image | None' = dataclasses.field(default=None, repr=False)
     guarded: bool = False
+    withheld: dict[str, str | None] = dataclasses.field(default_factory=dict, repr=False)
 
     def remember(self) -> None:
         """Take the present state as the one that is stored: from here on ``changes`` starts anew."""
@@ -81,6 +83,20 @@ class Image:
     def changes(self) -> Changes:
         """What differs from the loaded state; for a new image everything that it has."""
         return difference(self.loaded or Image(self.image_id), self)
+
+    def withhold(self, hides: Callable[[str], bool]) -> None:
+        """Put the properties aside whose names are to be hidden, as if the image did not have them and never had."""
+        self.withheld = {name: value for name, value in self.extra_properties.items() if hides(name)}
+        self.extra_properties = {name: value for name, value in self.extra_properties.items() if not hides(name)}
+        if self.loaded is not None:
+            self.loaded.withhold(hides)
+
+    def restore(self) -> None:
+        """Bring back what was withheld, except where something else was put in its place."""
+        self.extra_properties = {**self.withheld, **self.extra_properties}
+        self.withheld = {}
+        if self.loaded is not None:
+            self.loaded.restore()
 
     def check_status(self, wanted: str) -> None:
         """Raise StatusConflict unless the image is in this status."""

@@ -1,6 +1,6 @@
 """Who may do what: the default rules, one module per resource, and the enforcer that evaluates them.
 
-It may import ``exceptions``, ``context`` and ``conf``; it knows nothing of HTTP, records or stores.
+It may import ``exceptions``, ``context``, ``conf`` and ``domain``; it knows nothing of HTTP, records or stores.
 """
 import itertools
 

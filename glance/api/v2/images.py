@@ -107,8 +107,9 @@ def _new_values(request: Request) -> dict:
 
 
 def _check_required(image: Image, request: Request) -> None:
+    properties = {**image.withheld, **image.extra_properties}
     for name in request.env.schema.required:
-        if getattr(image, name, image.extra_properties.get(name)) is None:
+        if getattr(image, name, properties.get(name)) is None:
             raise exceptions.Invalid('The operator of this service requires the property %r.' % name)
 
 
