@@ -58,8 +58,10 @@ class Disk:
     def leave(self) -> None:
         """The rest of the stream will not be seen: tell what is known of it."""
         matched = self._matched()
-        if len(matched) > 1 or not self._fits(_format(matched)):
-            self._warn_mismatch(_format(matched) if len(matched) < 2 else 'several formats')
+        if len(matched) > 1:
+            self._warn_mismatch('several formats')
+        elif not self._is_open(matched) and not self._fits(_format(matched)):
+            self._warn_mismatch(_format(matched))
 
     def _judge_early(self) -> None:
         """Refuse what can't become acceptable any more."""
@@ -68,10 +70,13 @@ class Disk:
             return
         matched = self._matched()
         self._check_virtual_size(matched)
-        open_to_vhd = self._declared == 'vhd' and {inspector.name for inspector in matched} <= {'gpt'}
-        if len(matched) < 2 and not open_to_vhd:
+        if len(matched) < 2 and not self._is_open(matched):
             self._fits(_format(matched))
             self._check_partitions(matched)
+
+    def _is_open(self, matched: list[Inspector]) -> bool:
+        """Whether only the end will tell: a fixed VHD is raw data before its footer."""
+        return self._declared == 'vhd' and {inspector.name for inspector in matched} <= {'gpt'}
 
     def _check_safety(self) -> None:
         for inspector in self._inspectors:

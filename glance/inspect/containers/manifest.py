@@ -32,21 +32,21 @@ class Digests:
     _fast = ('sha1', 'sha256')
 
     def __init__(self) -> None:
-        self._expected: dict[str, tuple[str, str]] | None = None
+        self.expected: dict[str, tuple[str, str]] | None = None
         self._found: dict[str, dict[str, str]] = {}
         self._name = ''
         self._running: dict[str, Any] = {}
 
     def expect(self, expected: dict[str, tuple[str, str]]) -> None:
         """The manifest has been read."""
-        self._expected = expected
+        self.expected = expected
 
     def open(self, name: str, size: int) -> None:
         """The next member begins."""
         self._name = name
         algorithms: tuple[str, ...] = self._all if size <= SMALL else self._fast
-        if self._expected is not None:
-            algorithms = (self._expected[name][0],) if name in self._expected else ()
+        if self.expected is not None:
+            algorithms = (self.expected[name][0],) if name in self.expected else ()
         self._running = {algorithm: hashlib.new(algorithm, usedforsecurity=False) for algorithm in algorithms}
 
     def update(self, data: memoryview) -> None:
@@ -61,4 +61,4 @@ class Digests:
         """Whether every member that the manifest names is there and has its digest, as far as that was computed."""
         return all(
             name in self._found and self._found[name].get(algorithm, digest) == digest
-            for name, (algorithm, digest) in (self._expected or {}).items())
+            for name, (algorithm, digest) in (self.expected or {}).items())

@@ -106,7 +106,7 @@ class _Members:
         """What takes the bytes of a member: the envelope comes first, so it tells which of the others is the disk."""
         if self._count == 1:
             return _Text(ovf.MAX_SIZE, self._read_envelope)
-        if member.name.endswith('.mf'):
+        if member.name.endswith('.mf') and not self._digests.expected:
             return _Text(manifest.MAX_SIZE, self._read_manifest)
         if member.name == self._disk_name:
             return Disk(self._disk_format, self._rules)

@@ -3,7 +3,8 @@ import re
 from collections.abc import Collection
 
 PRINTABLE = re.compile(rb'[\t\n\r\x20-\x7e]*')
-EXTENT = re.compile(r'(?:RW|RDONLY|NOACCESS)\s+\d+\s+(\w+)(?:\s+"([^"]*)"(?:\s+\d+)?)?', re.IGNORECASE)
+EXTENT = re.compile(
+    r'(?:RW|RDONLY|NOACCESS)\s+\d{1,20}\s+(\w{1,32})(?:\s+"([^"]*)"(?:\s+\d{1,20})?)?', re.IGNORECASE)
 SETTING = re.compile(r'([A-Za-z][\w.]*)\s*=\s*(.*)')
 MAX_LINES = 1024
 NO_PARENT = 'ffffffff'

@@ -277,6 +277,10 @@ class CompressedTest(ContainerTestCase):
         self.assert_malformed(samples.qcow2(), 'mismatch')
         self.assert_unsafe(samples.qcow2(backing=104), 'qcow2', 'backing_file')
 
+    def test_footer_beyond_what_is_looked_at(self):
+        for content in (bytes(70 * MIB), samples.mbr(samples.partition(), total=70 * MIB)):
+            self.assert_good(gzip.compress(samples.fixed_vhd(content), 1), 'vhd')
+
     def test_bomb(self):
         """Only the first 64 MiB are looked at, and what is in them decides."""
         bomb = gzip.compress(bytes(80 * MIB), 9)
