@@ -155,9 +155,10 @@ class ImageChanges:
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """What ``image_remove`` did: when, and the locations that it removed, whose data nothing refers to any more."""
+    """What ``image_remove`` did: when, the status that the image has now, and the locations that it removed."""
 
     deleted_at: datetime.datetime
+    status: str
     locations: list[LocationRecord]
 
 
@@ -245,9 +246,30 @@ class Database(Protocol):
                      from_updated_at: datetime.datetime | None = None) -> 'Removal':
         """Soft-delete a live image and its children with one timestamp; drop its lease.
 
-        ``status`` is the new status of the row, ``deleted`` or ``pending_delete``; live locations get the same one.
+        ``status`` is the new status of the row, ``deleted`` or ``pending_delete``; live locations get the same one. An
+        image without live locations has no data that could be pending: it is ``deleted`` in any case.
         Raises ImageNotFound when it is absent or deleted already, StatusConflict as in ``image_update``.
         """
+
+    def image_scrubbed(self, image_id: str, location_ids: Collection[int]) -> bool:
+        """Record that the data at these locations of a ``pending_delete`` image is gone: they become ``deleted``.
+
+        The image follows when no location of it is ``pending_delete`` any more; returns whether it is ``deleted`` now (it
+        may have been before). Raises ImageNotFound when there is no such row, StatusConflict when it has another status.
+        """
+
+    def image_restore(self, image_id: str, status: str = 'active', removal: Removal | None = None) -> None:
+        """Bring a ``pending_delete`` image back, with this status.
+
+        Locations that still are ``pending_delete`` come back, and what else was deleted together with the image: at the
+        same time, or up to two seconds before it, which is how other releases delete. With ``removal`` it is that removal
+        which is undone, and nothing comes back that was deleted at another time.
+        Raises ImageNotFound when there is no such row, StatusConflict when it has another status, Conflict when no
+        location is left or, with ``removal``, the image was removed at another time.
+        """
+
+    def property_in_use(self, name: str, value: str, except_image: str) -> bool:
+        """Whether another image has a property with this value: a live one, or one that may still be restored."""
 
     # Members
 

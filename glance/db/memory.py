@@ -51,6 +51,7 @@ class MemoryDatabase:
     def __init__(self):
         self._lock = threading.RLock()
         self._images: dict[str, ImageRecord] = {}
+        self._removed: dict[str, dict[str, Any]] = {}       # children of removed images
         self._members: list[dict[str, Any]] = []
         self._leases: dict[str, Lease] = {}
         self._pending: collections.Counter[str] = collections.Counter()     # removed locations whose data is kept, by image
@@ -148,12 +149,43 @@ class MemoryDatabase:
             if from_updated_at is not None and from_updated_at != image['updated_at']:
                 raise exceptions.ChangedMeanwhile(image_id)
             now = _now()
-            removal = Removal(now, image['locations'])
-            image.update(status=status, deleted=True, deleted_at=now, updated_at=now)
-            image.update(properties={}, tags=[], locations=[])
+            status = status if image['locations'] else 'deleted'
+            children = {name: image[name] for name in ('properties', 'tags', 'locations')}
+            members = [row for row in self._members if row['image_id'] == image_id]
+            self._removed[image_id] = {**children, 'members': members}
+            image.update(status=status, deleted=True, deleted_at=now, updated_at=now, properties={}, tags=[], locations=[])
             self._members = [row for row in self._members if row['image_id'] != image_id]
             self._leases.pop(image_id, None)
-            return removal
+            return Removal(now, status, copy.deepcopy(children['locations']))
+
+    def image_scrubbed(self, image_id: str, location_ids: Collection[int]) -> bool:
+        with self._lock:
+            if self._images.get(image_id, {}).get('status') == 'deleted':
+                return True
+            image, removed = self._restorable(image_id)
+            removed['locations'] = [location for location in removed['locations'] if location['id'] not in location_ids]
+            if not removed['locations']:
+                image.update(status='deleted', updated_at=_now())
+            return not removed['locations']
+
+    def image_restore(self, image_id: str, status: str = 'active', removal: Removal | None = None) -> None:
+        validation.check_restored_status(status)
+        with self._lock:
+            image, removed = self._restorable(image_id)
+            if removal is not None and removal.deleted_at != image['deleted_at']:
+                raise exceptions.ChangedMeanwhile(image_id)
+            if not removed['locations']:
+                raise exceptions.Conflict('The data of image %s is gone; the image cannot be restored.' % image_id)
+            self._members += removed.pop('members')
+            image.update(removed, status=status, deleted=False, deleted_at=None, updated_at=_now())
+            del self._removed[image_id]
+
+    def property_in_use(self, name: str, value: str, except_image: str) -> bool:
+        with self._lock:
+            return any(
+                children['properties'].get(name) == value for image in self._images.values()
+                if image['id'] != except_image and image['status'] != 'deleted'
+                for children in (self._removed[image['id']] if image['id'] in self._removed else image,))
 
     # Members
 
@@ -278,6 +310,14 @@ class MemoryDatabase:
         if from_status not in (None, image['status']):
             raise exceptions.StatusConflict(image_id, image['status'], from_status)
         return image
+
+    def _restorable(self, image_id: str) -> tuple[ImageRecord, dict[str, Any]]:
+        image = self._images.get(image_id)
+        if image is None:
+            raise exceptions.ImageNotFound(str(image_id))
+        if image['status'] != 'pending_delete':
+            raise exceptions.StatusConflict(image_id, image['status'], 'pending_delete')
+        return image, self._removed.setdefault(image_id, {'properties': {}, 'tags': [], 'locations': [], 'members': []})
 
     def _membership(self, image_id: str, member: str) -> dict[str, Any]:
         for row in self._members:

@@ -29,6 +29,7 @@ LIST_VISIBILITIES = VISIBILITIES | {None, 'all'}
 LOCATION_STATUSES = frozenset(('active', 'pending_delete', 'deleted'))
 MEMBER_STATUSES = frozenset(('pending', 'accepted', 'rejected'))
 REMOVED_STATUSES = frozenset(('deleted', 'pending_delete'))
+RESTORED_STATUSES = frozenset(('active', 'deactivated'))
 ORDERED_KINDS = (int, datetime.datetime)
 
 
@@ -119,6 +120,12 @@ def check_location_status(status: str, allowed: frozenset[str] = LOCATION_STATUS
     if status not in allowed:
         raise exceptions.Invalid('The status of a location must be one of %s, not %r.'
                                  % (', '.join(sorted(allowed)), status))
+
+
+def check_restored_status(status: str) -> None:
+    if status not in RESTORED_STATUSES:
+        raise exceptions.Invalid('An image is restored to the status %s, not %r.'
+                                 % (' or '.join(sorted(RESTORED_STATUSES)), status))
 
 
 def check_member(member: Any, status: str, limits: Limits) -> None:

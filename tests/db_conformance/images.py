@@ -262,7 +262,7 @@ class Remove(DatabaseCase):
 
     def test_delayed_deletion(self):
         image = self.create(locations=[{'url': 'u'}])
-        self.db.image_remove(image['id'], 'pending_delete')
+        self.assertEqual('pending_delete', self.db.image_remove(image['id'], 'pending_delete').status)
         self.assertEqual('pending_delete', self.db.image_get(ADMIN, image['id'], show_deleted=True)['status'])
 
     def test_only_from_the_expected_status_and_state(self):

@@ -1,6 +1,7 @@
 """What SQL implementations promise beyond the interface: counts of statements, agreement with the one in memory, recovery."""
 import contextlib
 import dataclasses
+import datetime
 import pathlib
 import tempfile
 import unittest
@@ -121,6 +122,10 @@ class Statements(DatabaseCase):
         self.db.member_create(image['id'], 'm')
         self.db.image_update(image['id'], ImageChanges(), acquire=lease(image['id']))
         self.check(8, self.db.image_remove, image['id'])
+        self.check(3, self.db.image_remove, self.create()['id'], 'pending_delete')
+        image = self.full()
+        self.db.image_remove(image['id'], 'pending_delete')
+        self.check(3, self.db.image_scrubbed, image['id'], [location['id'] for location in image['locations']])
 
     def test_members(self):
         image = self.full()
@@ -167,6 +172,41 @@ class Rows(DatabaseCase):
             self.assertEqual([(True, stamp)], [(row['deleted'], row['deleted_at']) for row in self.rows(table)])
         self.assertEqual([moment(0), stamp], [row['deleted_at'] for row in self.rows(models.image_properties)])
         self.assertEqual('pending_delete', self.rows(models.image_locations)[0]['status'])
+
+    def test_an_image_that_another_release_removed_comes_back(self):
+        """Its children went a moment before its row; what went long before it stays away."""
+        image = self.create(properties={'a': '1', 'old': '2'}, tags=['t'], locations=[{'url': 'u'}])
+        self.update(image['id'], remove_properties=['old'])
+        stamp = self.db.image_remove(image['id'], 'pending_delete').deleted_at
+        moments = {'a': stamp - datetime.timedelta(seconds=2), 'old': stamp - datetime.timedelta(seconds=3)}
+        with self.database.engine.writer.begin() as connection:
+            for name, deleted_at in moments.items():
+                connection.execute(models.image_properties.update().where(
+                    models.image_properties.c.name == name).values(deleted_at=deleted_at))
+            connection.execute(models.image_locations.update().values(deleted_at=stamp - datetime.timedelta(seconds=9)))
+        self.db.image_restore(image['id'])
+        found = self.get(image['id'])
+        self.assertEqual(({'a': '1'}, ['t'], ['u']), (
+            found['properties'], found['tags'], [location['url'] for location in found['locations']]))
+        for table in (models.images, models.image_properties, models.image_tags, models.image_locations):
+            for row in self.rows(table):
+                self.assertEqual(row['deleted'], row['deleted_at'] is not None, (table.name, row))
+
+    def test_undoing_a_removal_brings_back_nothing_else(self):
+        image = self.create(properties={'a': '1', 'old': '2'}, locations=[{'url': 'u'}, {'url': 'v'}])
+        self.update(image['id'], remove_properties=['old'],
+                    remove_locations={image['locations'][0]['id']: 'pending_delete'})
+        before = self.get(image['id'])
+        removal = self.db.image_remove(image['id'], 'pending_delete')
+        earlier = {'deleted_at': removal.deleted_at - datetime.timedelta(seconds=1)}
+        with self.database.engine.writer.begin() as connection:
+            connection.execute(models.image_properties.update().where(
+                models.image_properties.c.name == 'old').values(**earlier))
+            connection.execute(models.image_locations.update().where(
+                models.image_locations.c.value == 'u').values(**earlier))
+        self.db.image_restore(image['id'], 'active', removal)
+        found = self.get(image['id'])
+        self.assertEqual({**before, 'updated_at': found['updated_at']}, found)
 
     def test_double_memberships_of_other_releases(self):
         image = self.create(visibility='shared', name='n')

@@ -11,12 +11,13 @@ from glance.db.sqlalchemy.images import ImageOperations
 from glance.db.sqlalchemy.leases import LeaseOperations
 from glance.db.sqlalchemy.members import MemberOperations
 from glance.db.sqlalchemy.models import image_leases
+from glance.db.sqlalchemy.removals import RemovalOperations
 from glance.db.sqlalchemy.usage import UsageOperations
 
 NAMES = tuple(option.dest for option in options.database_opts)
 
 
-class SQLDatabase(ImageOperations, MemberOperations, LeaseOperations, UsageOperations):
+class SQLDatabase(ImageOperations, RemovalOperations, MemberOperations, LeaseOperations, UsageOperations):
     """Records in SQLite, MariaDB/MySQL or PostgreSQL. Threads share it; a forked process must make its own."""
 
     def __init__(self, conf: cfg.ConfigOpts):

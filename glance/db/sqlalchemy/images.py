@@ -170,9 +170,12 @@ class ImageOperations(Operations):
                     connection.execute(_live(table, table.update(), image_id).values(**dead, **more))
             if counts.leases:
                 drop_lease(connection, image_id)
-            return Removal(now, removed)
+            if removed or status == 'deleted':
+                return Removal(now, status, removed)
+            connection.execute(images.update().where(self._is_id(_text(image_id))).values(status='deleted'))
+            return Removal(now, 'deleted', removed)
 
-        return self._engine.write(remove, applied=self._row_is({'id': image_id, 'status': status, **dead}))
+        return self._engine.write(remove, applied=self._row_is({'id': image_id, **dead}))
 
     # Parts of reading
 

@@ -1,0 +1,100 @@
+"""Images that wait for their data to be removed: it goes, or they come back."""
+from glance import exceptions
+from glance.db.interface import Removal
+from tests.db_conformance.base import ADMIN, DatabaseCase, moment
+
+
+class Removals(DatabaseCase):
+    def pending(self, **values):
+        """Make and remove an image with children; return it as it was, and the removal."""
+        image = self.create(**{'properties': {'a': '1'}, 'tags': ['t'], 'locations': [{'url': 'u'}, {'url': 'v'}], **values})
+        self.db.member_create(image['id'], 'other', 'accepted')
+        return image, self.db.image_remove(image['id'], 'pending_delete')
+
+    def status(self, image):
+        return self.db.image_get(ADMIN, image['id'], show_deleted=True)['status']
+
+    def test_an_image_without_locations_has_nothing_to_wait_for(self):
+        image = self.create(properties={'a': '1'})
+        removal = self.db.image_remove(image['id'], 'pending_delete')
+        self.assertEqual(('deleted', []), (removal.status, removal.locations))
+        self.assertEqual('deleted', self.status(image))
+
+    def test_an_image_comes_back_with_what_went_with_it(self):
+        image, removal = self.pending()
+        self.db.image_restore(image['id'])
+        found = self.get(image['id'])
+        self.assertEqual({**image, 'updated_at': found['updated_at']}, found)
+        self.assertEqual([('other', 'accepted')], [(row['member'], row['status']) for row in self.db.member_list(image['id'])])
+
+    def test_an_image_comes_back_with_the_status_it_had(self):
+        image, removal = self.pending(status='deactivated')
+        self.assertRaises(exceptions.Invalid, self.db.image_restore, image['id'], 'queued')
+        self.db.image_restore(image['id'], 'deactivated', removal)
+        self.assertEqual(('deactivated', 2), (self.get(image['id'])['status'], len(self.get(image['id'])['locations'])))
+
+    def test_another_removal_is_not_undone(self):
+        image, _ = self.pending()
+        other = Removal(moment(0), 'pending_delete', [])
+        self.assertRaises(exceptions.Conflict, self.db.image_restore, image['id'], 'active', other)
+        self.assertEqual('pending_delete', self.status(image))
+
+    def test_only_pending_images_come_back(self):
+        live, (gone, _) = self.create(), self.pending()
+        self.db.image_scrubbed(gone['id'], [location['id'] for location in gone['locations']])
+        for image in (live, gone):
+            self.assertRaises(exceptions.StatusConflict, self.db.image_restore, image['id'])
+        self.assertRaises(exceptions.ImageNotFound, self.db.image_restore, 'nobody')
+        self.assertRaises(exceptions.ImageNotFound, self.db.image_restore, 'x' * 99)
+
+    def test_data_goes_location_by_location_and_then_the_image(self):
+        image, removal = self.pending()
+        one, two = (location['id'] for location in removal.locations)
+        self.assertFalse(self.db.image_scrubbed(image['id'], [one]))
+        self.assertEqual('pending_delete', self.status(image))
+        self.assertTrue(self.db.image_scrubbed(image['id'], [one, two]))
+        self.assertEqual('deleted', self.status(image))
+        self.assertTrue(self.db.image_scrubbed(image['id'], [two]))
+
+    def test_no_locations_are_no_progress(self):
+        image, removal = self.pending()
+        self.assertFalse(self.db.image_scrubbed(image['id'], []))
+        self.assertEqual('pending_delete', self.status(image))
+
+    def test_what_is_gone_does_not_come_back(self):
+        image, removal = self.pending()
+        self.db.image_scrubbed(image['id'], [removal.locations[0]['id']])
+        self.db.image_restore(image['id'], 'active', removal)
+        self.assertEqual(['v'], [location['url'] for location in self.get(image['id'])['locations']])
+
+    def test_only_data_of_pending_images_goes(self):
+        image, removal = self.pending()
+        self.db.image_restore(image['id'])
+        ids = [location['id'] for location in removal.locations]
+        self.assertRaises(exceptions.StatusConflict, self.db.image_scrubbed, image['id'], ids)
+        self.assertRaises(exceptions.ImageNotFound, self.db.image_scrubbed, 'nobody', ids)
+        self.assertEqual(2, len(self.get(image['id'])['locations']))
+
+    def test_other_images_are_left_alone(self):
+        (image, removal), (other, _) = self.pending(), self.pending()
+        self.db.image_scrubbed(other['id'], [location['id'] for location in removal.locations])
+        self.db.image_restore(image['id'])
+        self.assertEqual((2, 'pending_delete'), (len(self.get(image['id'])['locations']), self.status(other)))
+
+
+class References(DatabaseCase):
+    def test_values_of_other_images_count(self):
+        image = self.create(properties={'key': 'k'})
+        self.assertFalse(self.db.property_in_use('key', 'k', image['id']))
+        other = self.create(properties={'key': 'k', 'more': 'x'}, owner='other', visibility='private', os_hidden=True)
+        self.assertTrue(self.db.property_in_use('key', 'k', image['id']))
+        for name, value in (('key', 'K'), ('Key', 'k'), ('key', 'x'), ('more', 'k')):
+            self.assertFalse(self.db.property_in_use(name, value, image['id']), (name, value))
+        self.update(other['id'], remove_properties=['key'])
+        self.assertFalse(self.db.property_in_use('key', 'k', image['id']))
+
+    def test_an_image_that_can_be_restored_counts_and_a_deleted_one_does_not(self):
+        for status, expected in (('pending_delete', True), ('deleted', False)):
+            other = self.create(properties={'key': status}, locations=[{'url': 'u'}])
+            self.db.image_remove(other['id'], status)
+            self.assertEqual(expected, self.db.property_in_use('key', status, 'i'))
