@@ -39,7 +39,7 @@ class Ending:
 
 Result = TypeVar('Result')
 Steps = Generator[Region | None, Any, Result]
-"""Yields a Region and is resumed with its bytes (fewer when the stream ends), or None and is resumed with the Ending."""
+"""Yields a Region and is resumed with its bytes (fewer when the stream ends), or None and gets the Ending."""
 Examination = Steps[None]
 
 
@@ -54,8 +54,8 @@ class Unsafe(Exception):
 class Inspector:
     """Base of the inspectors; each looks at one stream.
 
-    ``matched`` tells whether the stream has the format, None as long as it is not known; ``unsafe`` is the id of the check
-    that failed, if any; ``warnings`` are remarks for the log; ``virtual_size`` is in bytes.
+    ``matched`` tells whether the stream has the format, None as long as it is not known; ``unsafe`` is the id of the
+    check that failed, if any; ``warnings`` are remarks for the log; ``virtual_size`` is in bytes.
     """
 
     name: ClassVar[str]

@@ -25,9 +25,9 @@ class Inspection:
     :param container_format: declared container format; formats that are not known are treated as archives of anything
     :param rules: what the operator allows
 
-    After ``finish``, ``detected`` is the format of the stream: a disk format, also ``gpt``, ``luks`` and ``qcow``; ``raw``
-    when none was recognised; None when there are several, or when the stream is a container of disks. ``virtual_size`` is
-    the size of the disk in bytes, None when there is none, as for containers, or none is known.
+    After ``finish``, ``detected`` is the format of the stream: a disk format, also ``gpt`` and ``luks``; ``raw`` when
+    none was recognised; None when there are several, or when the stream is no disk but a container. ``virtual_size``
+    is the size of the disk in bytes, None for containers and where it is not known or is not the declared disk's.
     """
 
     def __init__(self, disk_format: str, container_format: str, rules: Rules):

@@ -35,8 +35,8 @@ class Qcow2(Inspector):
         self.matched = True
         self._check_version(start)
         header = start + (yield from self.require(8, V2_HEADER.size - 8))
-        (_, version, backing_file, _, cluster_bits, self.virtual_size, crypt, l1_entries, l1_table, refcount_table, _, _,
-         snapshots) = V2_HEADER.unpack(header)
+        (_, version, backing_file, _, cluster_bits, self.virtual_size, crypt, l1_entries, l1_table, refcount_table, _,
+         _, snapshots) = V2_HEADER.unpack(header)
         if backing_file:
             raise Unsafe('backing_file')
         if not 9 <= cluster_bits <= 21:

@@ -6,8 +6,8 @@ from glance.inspect.base import Examination, Inspector, Unsafe
 WINDOW = 4096
 TEXT = re.compile(rb'[\t\n\v\f\r\x20-\x7e\x80-\xff]+')
 DISK_NAME = re.compile(
-    rb'\s*(?:json\s*:\s*{|(?:blkdebug|blkverify|fat|file|ftps?|gluster(?:\+\w+)?|host_device|https?|iscsi|nbd(?:\+\w+)?|nfs|'
-    rb'rbd|sheepdog(?:\+\w+)?|ssh|vvfat|vxhs):)', re.IGNORECASE)
+    rb'\s*(?:json\s*:\s*{|(?:blkdebug|blkverify|fat|file|ftps?|gluster(?:\+\w+)?|host_device|https?|iscsi|'
+    rb'nbd(?:\+\w+)?|nfs|rbd|sheepdog(?:\+\w+)?|ssh|vvfat|vxhs):)', re.IGNORECASE)
 """What QEMU takes for a disk somewhere else."""
 
 

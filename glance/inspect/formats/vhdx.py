@@ -101,7 +101,7 @@ def _entries(table: bytes, header: struct.Struct, entry: struct.Struct, count: i
 
 
 def _unique(pairs: Iterator[tuple[bytes, int]]) -> dict[bytes, int]:
-    """A table as a dictionary; one that lists a GUID twice would mean one thing to one reader and another to the next."""
+    """A table as a dictionary; one that lists a GUID twice could mean different things to different readers."""
     found: dict[bytes, int] = {}
     for guid, offset in pairs:
         if guid in found:

@@ -72,8 +72,8 @@ def _first_line(text: bytes) -> bytes:
 
 
 def _check_footer(header: bytes, ending: Ending) -> None:
-    """A header without the place of its directories is followed, in the last three sectors of the file, by a marker, the
-    header again with that place, and the end-of-stream marker. Readers trust the copy, so it must be one."""
+    """A header without the place of its directories is followed, in the last three sectors of the file, by a marker,
+    the header again with that place, and the end-of-stream marker. Readers trust the copy, so it must be one."""
     sectors = ending.tail[-3 * SECTOR:]
     if len(sectors) < 3 * SECTOR or ending.size % SECTOR:
         raise Unsafe('footer')
