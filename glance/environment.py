@@ -7,12 +7,16 @@ from typing import Any
 from oslo_config import cfg
 
 from glance import exceptions
+from glance.conf.types import parse_size
 from glance.db.interface import Database
 from glance.domain.properties import BASE_ATTRIBUTES, READ_ONLY, Validator
 from glance.inspect.rules import Rules
 from glance.notify.notifier import Notifier
 from glance.policies import protection
 from glance.policies.enforcer import Enforcer
+from glance.quota import unified
+from glance.quota.base import Quotas
+from glance.quota.storage import StorageQuota
 from glance.store.backends import Backends
 from glance.tasks.leases import LeaseKeeper
 
@@ -41,6 +45,7 @@ class Environment:
     inspection: Rules
     notifier: Notifier
     protections: protection.Protections | None = None
+    quotas: Quotas | None = None
 
     def close(self) -> None:
         """Release connections and threads."""
@@ -85,7 +90,15 @@ def build(conf: cfg.ConfigOpts) -> Environment:
         validator=Validator(conf.image_format.disk_formats, conf.image_format.container_formats,
                             {name: _SchemaCheck(definition) for name, definition in schema.properties.items()},
                             others=conf.allow_additional_image_properties),
-        leases=LeaseKeeper(database), notifier=notifier, inspection=inspection_rules(conf))
+        leases=LeaseKeeper(database), notifier=notifier, inspection=inspection_rules(conf), quotas=_quotas(conf))
+
+
+def _quotas(conf: cfg.ConfigOpts) -> Quotas | None:
+    if conf.use_keystone_limits:
+        unified.check_library()
+        return unified.UnifiedLimits(unified.connect)
+    size = parse_size(conf.user_storage_quota)
+    return StorageQuota(size) if size else None
 
 
 def inspection_rules(conf: cfg.ConfigOpts) -> Rules:

@@ -239,12 +239,6 @@ class LimitsUnavailable(GlanceError):
     message = 'The limits of the project cannot be looked up at the moment; try again later.'
 
 
-class LimitsMisconfigured(GlanceError):
-    """The service is not able to ask Keystone for limits until the operator has changed something."""
-
-    message = 'The limits of projects cannot be looked up; the operator has to correct the configuration.'
-
-
 class DatabaseUnavailable(GlanceError):
     message = 'The database cannot be reached at the moment; try again later.'
 

@@ -9,10 +9,11 @@ from glance.layers.notification import NotifyImages
 from glance.layers.policy import EnforceImages, EnforceMembers
 from glance.layers.protection import ProtectImages
 from glance.layers.quota import QuotaImages, QuotaMembers
+from glance.layers.reservation import ReserveImages
 from glance.layers.store import StoreImages
 
 # Outermost first.
-IMAGE_LAYERS = (AuthorizeImages, EnforceImages, ProtectImages, QuotaImages, StoreImages, NotifyImages)
+IMAGE_LAYERS = (AuthorizeImages, EnforceImages, ProtectImages, QuotaImages, StoreImages, NotifyImages, ReserveImages)
 MEMBER_LAYERS = (AuthorizeMembers, EnforceMembers, QuotaMembers)
 
 

@@ -79,6 +79,10 @@ class Images:
         """Move the image from ``queued`` to ``saving`` under the lease; ``store`` is where its data goes."""
         self.inner.begin_upload(image, lease, store)
 
+    def reserving(self, image: Image, source: Source, lease: Lease) -> Source:
+        """Return the data of the upload as far as the image's owner has room for it."""
+        return self.inner.reserving(image, source, lease)
+
     def finish_upload(self, image: Image, lease: Lease) -> None:
         """Store what the upload found out and make the image ``active``."""
         self.inner.finish_upload(image, lease)

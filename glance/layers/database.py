@@ -6,13 +6,14 @@ from typing import Any
 
 from glance import exceptions
 from glance.context import RequestContext
-from glance.db.interface import ImageChanges, ImageQuery, ImageRecord, LocationRecord, MemberRecord
+from glance.db.interface import Charge, ImageChanges, ImageQuery, ImageRecord, LocationRecord, MemberRecord
 from glance.domain.image import Image, Location
 from glance.domain.member import Member
 from glance.domain.properties import BASE_ATTRIBUTES
 from glance.environment import Environment
 from glance.layers.base import Images, Members, Page
 from glance.tasks.leases import Lease
+from glance.transfer.sources import Source
 
 LOG = logging.getLogger(__name__)
 
@@ -46,19 +47,19 @@ class DatabaseImages(Images):
     def count(self, query: ImageQuery) -> int:
         return self._database.image_count(self.context, query)
 
-    def add(self, image: Image) -> None:
+    def add(self, image: Image, charge: Charge | None = None) -> None:
         record = self._database.image_create({
             'id': image.image_id, 'properties': image.extra_properties, 'tags': image.tags,
             'locations': [_location_record(location) for location in image.locations],
-            **{name: getattr(image, name) for name in _COLUMNS}})
+            **{name: getattr(image, name) for name in _COLUMNS}}, charge)
         image.created_at, image.updated_at = record['created_at'], record['updated_at']
         image.remember()
 
-    def save(self, image: Image, from_status: str | None = None) -> None:
+    def save(self, image: Image, from_status: str | None = None, charge: Charge | None = None) -> None:
         changes = image.changes
         if 'status' in changes.attributes and from_status is None:
             from_status = image.loaded.status
-        self._write(image, changes.added_locations, from_status,
+        self._write(image, changes.added_locations, from_status, charge=charge,
                     expected=_expected(image.loaded) if image.guarded else None, columns=changes.attributes,
                     set_properties=changes.set_properties, remove_properties=changes.removed_properties,
                     add_tags=changes.added_tags, remove_tags=changes.removed_tags,
@@ -71,9 +72,12 @@ class DatabaseImages(Images):
         # An upload may have ended since the image was loaded: what counts is what the transaction found.
         image.locations = [_location(record) for record in removal.locations]
 
-    def begin_upload(self, image: Image, lease: Lease, store: str | None) -> None:
+    def begin_upload(self, image: Image, lease: Lease, store: str | None, charge: Charge | None = None) -> None:
         image.set_status('saving')
-        self._write(image, [], 'queued', acquire=lease, columns={'status': 'saving'})
+        self._write(image, [], 'queued', acquire=lease, charge=charge, columns={'status': 'saving'})
+
+    def reserving(self, image: Image, source: Source, lease: Lease) -> Source:
+        return source
 
     def finish_upload(self, image: Image, lease: Lease) -> None:
         image.set_status('active')
@@ -112,11 +116,12 @@ class DatabaseImages(Images):
             return
 
     def _write(self, image: Image, added: Sequence[Location], from_status: str | None, *, acquire: Lease | None = None,
-               release: str | None = None, expected: ImageRecord | None = None, **changes: Any) -> None:
+               release: str | None = None, expected: ImageRecord | None = None, charge: Charge | None = None,
+               **changes: Any) -> None:
         records = [_location_record(location) for location in added]
         image.updated_at = self._database.image_update(
             image.image_id, ImageChanges(add_locations=records, **changes), from_status, acquire=acquire, release=release,
-            expected=expected)
+            expected=expected, charge=charge)
         for location, record in zip(added, records, strict=True):
             location.id = record['id']
         image.remember()

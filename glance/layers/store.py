@@ -24,7 +24,7 @@ class StoreImages(Images):
         image.check_status('queued')
         image.check_formats()
         target = self.env.stores.get(store or self.env.stores.default)
-        with self.env.leases.hold(image.image_id) as lease:
+        with self.env.leases.hold(image.image_id, storage=size or 0) as lease:
             self.inner.begin_upload(image, lease, target.name)
             try:
                 self._transfer(image, source, size, target, lease)
@@ -37,9 +37,9 @@ class StoreImages(Images):
         conf = self.env.conf
         inspection = Inspection(image.disk_format, image.container_format, self.env.inspection)
         location, result = pipeline.store(
-            source, target, image.image_id, algorithm=conf.hashing_algorithm, size=size, limit=conf.image_size_cap,
-            sinks=[inspection],
-            progress=lambda done: self.inner.check_uploading(image), attempt=lease.attempt)
+            self.inner.reserving(image, source, lease), target, image.image_id, algorithm=conf.hashing_algorithm, size=size,
+            limit=conf.image_size_cap, sinks=[inspection], progress=lambda done: self.inner.check_uploading(image),
+            attempt=lease.attempt)
         image.size, image.checksum = result.size, result.md5
         image.os_hash_algo, image.os_hash_value = result.hash_algo, result.hash_value
         image.virtual_size = inspection.virtual_size

@@ -10,7 +10,7 @@ class RouteTest(ServingTestCase):
                               ('/schemas/member', {'GET'}), ('/schemas/members', {'GET'}),
                               ('/images/x/members', {'GET', 'POST'}),
                               ('/images/x/members/y', {'GET', 'PUT', 'DELETE'}), ('/images/x/tags/y', {'PUT', 'DELETE'}),
-                              ('/images/x/actions/deactivate', {'POST'}), ('/images/x/actions/reactivate', {'POST'})):
+                              ('/info/usage', {'GET'}), ('/images/x/actions/deactivate', {'POST'}), ('/images/x/actions/reactivate', {'POST'})):
             for method in ('GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'PROPFIND', 'TRACE'):
                 if method not in allowed:
                     with self.subTest(path=path, method=method):

@@ -360,7 +360,7 @@ class OrderTest(unittest.TestCase):
 
     def layer(self, **answers):
         env = fakes.make_environment(self)
-        spy = fakes.Spy(**answers)
+        spy = fakes.Spy(reserving=lambda image, source, lease: source, **answers)
         return StoreImages(spy, fakes.caller(), env), spy, env.stores.enabled[0]
 
     def image(self, **values):
@@ -370,7 +370,7 @@ class OrderTest(unittest.TestCase):
         seen = []
         images, spy, store = self.layer(finish_upload=lambda image, lease: seen.append(dict(store.objects)))
         images.upload(self.image(), fakes.Source(DATA))
-        self.assertEqual((['begin_upload', 'finish_upload'], [{store.url('i'): DATA}]), (spy.calls, seen))
+        self.assertEqual((['begin_upload', 'reserving', 'finish_upload'], [{store.url('i'): DATA}]), (spy.calls, seen))
 
     def test_nothing_is_written_when_the_beginning_is_refused(self):
         images, spy, store = self.layer(begin_upload=exceptions.StatusConflict('i', 'a', 'b'))
@@ -382,7 +382,7 @@ class OrderTest(unittest.TestCase):
         images, spy, store = self.layer()
         store.fail = {'commit': exceptions.StoreFull()}
         self.assertRaises(exceptions.StoreFull, images.upload, self.image(), fakes.Source(DATA))
-        self.assertEqual(['begin_upload', 'abort_upload'], spy.calls)
+        self.assertEqual(['begin_upload', 'reserving', 'abort_upload'], spy.calls)
 
     def test_the_data_goes_after_the_record(self):
         seen = []
@@ -397,7 +397,7 @@ class OrderTest(unittest.TestCase):
         while not isinstance(layer, DatabaseImages):
             names.append(type(layer).__name__)
             layer = layer.inner
-        self.assertEqual(['AuthorizeImages', 'EnforceImages', 'QuotaImages', 'StoreImages'], [
+        self.assertEqual(['AuthorizeImages', 'EnforceImages', 'QuotaImages', 'StoreImages', 'ReserveImages'], [
             name for name in names if name not in ('ProtectImages', 'NotifyImages')])
 
     def test_rules_come_before_quotas_and_quotas_before_bytes(self):
