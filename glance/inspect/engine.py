@@ -28,6 +28,9 @@ class Inspection:
     After ``finish``, ``detected`` is the format of the stream: a disk format, also ``gpt`` and ``luks``; ``raw`` when
     none was recognised; None when there are several, or when the stream is no disk but a container. ``virtual_size``
     is the size of the disk in bytes, None for containers and where it is not known or is not the declared disk's.
+
+    A stream without a byte passes whatever is declared: it is what snapshots of volume-backed servers have, which are
+    nothing but properties.
     """
 
     def __init__(self, disk_format: str, container_format: str, rules: Rules):
@@ -35,6 +38,7 @@ class Inspection:
         self.virtual_size: int | None = None
         self._disk = Disk(disk_format, rules) if container_format == 'bare' else None
         self._guard = Guard(rules, container_format if container_format in PLAIN_CONTAINERS else None)
+        self._empty = True
         self._container = container_format
         self._rules = rules
         self._problems = Problems(container_format, rules.container_check_policy == 'reject')
@@ -45,11 +49,15 @@ class Inspection:
 
         :raises InvalidImageData: with format and check; the stream need not be read any further
         """
+        self._empty = self._empty and not data
         for sink in self._sinks:
             sink.update(data)
 
     def finish(self) -> None:
         """The stream is complete. Raises InvalidImageData."""
+        if self._empty:
+            self.detected, self.virtual_size = 'raw', 0 if self._disk else None
+            return
         for sink in self._sinks:
             sink.finish()
         if self._disk is not None:
