@@ -1,5 +1,6 @@
 """Images of which a caller may see and change only some properties: the whole gateway over records in memory."""
 import dataclasses
+import inspect
 import re
 import unittest
 from unittest import mock
@@ -8,6 +9,7 @@ from glance import exceptions, gateway
 from glance.api.v2 import images as handlers
 from glance.db.interface import ImageQuery
 from glance.environment import ExtraSchema
+from glance.layers.base import Images
 from glance.layers.policy import target_of
 from glance.layers.protection import ProtectImages
 from glance.policies.protection import ACTIONS, Protections, Rule
@@ -160,6 +162,16 @@ class SaveTest(ProtectionTestCase):
         self.assertEqual({**STORED, 'free_1': 'changed'}, self.properties(image_id))
         self.assertEqual({**SEEN, 'free_1': 'changed'}, image.extra_properties)
 
+    def test_what_others_do_to_hidden_properties_meanwhile_stays(self):
+        image_id = self.stored()
+        image = self.member.get(image_id)
+        self.save(image_id, self.admin, remove=('blind_1',), hidden_1='changed')
+        image.name = 'new'
+        self.member.save(image)
+        expected = {**STORED, 'hidden_1': 'changed'}
+        del expected['blind_1']
+        self.assertEqual(expected, self.properties(image_id))
+
     def test_what_each_change_needs(self):
         for name, changed, needed in (
                 ('fixed_2', {'fixed_2': 'v'}, True), ('fixed_1', {'fixed_1': 'v'}, False),
@@ -287,6 +299,14 @@ class WholeImageTest(ProtectionTestCase):
         self.member.download(image)
         self.member.end_download(image, 4, 4)
         self.assertEqual((SEEN, STORED), (image.extra_properties, self.properties(image_id)))
+
+    def test_no_verb_is_forgotten(self):
+        """Whoever adds a verb on an image has to think of what the layers below may see of it."""
+        # Steps that a layer below asks of the layers below itself.
+        steps = ('_', 'begin_', 'check_', 'reserving', 'finish_', 'abort_', 'undo_')
+        verbs = {name for name, verb in vars(Images).items()
+                 if not name.startswith(steps) and 'image' in inspect.signature(verb).parameters}
+        self.assertEqual(set(), verbs - vars(ProtectImages).keys(), 'ProtectImages has to pass the whole image to these.')
 
     def test_each_verb_shows_the_next_layer_everything(self):
         seen = []
