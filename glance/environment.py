@@ -11,6 +11,8 @@ from glance.conf.types import parse_size
 from glance.db.interface import Database
 from glance.domain.properties import BASE_ATTRIBUTES, READ_ONLY, Validator
 from glance.inspect.rules import Rules
+from glance.keys.manager import KeyManager
+from glance.keys.signatures import Signatures
 from glance.notify.notifier import Notifier
 from glance.policies import protection
 from glance.policies.enforcer import Enforcer
@@ -44,6 +46,8 @@ class Environment:
     leases: LeaseKeeper
     inspection: Rules
     notifier: Notifier
+    keys: KeyManager
+    signatures: Signatures
     protections: protection.Protections | None = None
     quotas: Quotas | None = None
 
@@ -81,7 +85,8 @@ def build(conf: cfg.ConfigOpts) -> Environment:
     """Make the environment of this process from its configuration. Raises ConfigurationError."""
     enforcer = Enforcer(conf)
     protections = protection.load(conf, enforcer)
-    notifier = Notifier(conf)
+    notifier, keys = Notifier(conf), KeyManager(conf)
+    signatures = Signatures(keys, conf.image_signature.trusted_certificates)
     database = _database(conf)
     schema = load_extra_schema(conf)
     return Environment(
@@ -90,7 +95,8 @@ def build(conf: cfg.ConfigOpts) -> Environment:
         validator=Validator(conf.image_format.disk_formats, conf.image_format.container_formats,
                             {name: _SchemaCheck(definition) for name, definition in schema.properties.items()},
                             others=conf.allow_additional_image_properties),
-        leases=LeaseKeeper(database), notifier=notifier, inspection=inspection_rules(conf), quotas=_quotas(conf))
+        leases=LeaseKeeper(database), notifier=notifier, inspection=inspection_rules(conf), quotas=_quotas(conf),
+        keys=keys, signatures=signatures)
 
 
 def _quotas(conf: cfg.ConfigOpts) -> Quotas | None:

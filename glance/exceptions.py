@@ -111,9 +111,21 @@ class InvalidImageData(GlanceError):
     message = 'The data is not valid for the format of the image.'
 
 
+class SignatureVerificationError(Invalid):
+    def __init__(self, image_id: str, reason: str):
+        super().__init__('Signature verification failed for image %s: %s' % (image_id, reason))
+
+
 class SizeMismatch(Invalid):
     def __init__(self, expected: int, got: int):
         super().__init__('The request announced %d bytes of data and delivered %d' % (expected, got))
+
+
+class URIRefused(Invalid):
+    """The filter of outgoing requests does not let a URI pass; ``uri`` is without credentials."""
+
+    def __init__(self, uri: str):
+        super().__init__('The URI does not pass filtering: %s' % uri)
 
 
 # What collides with the present state.
@@ -178,6 +190,14 @@ class OverLimit(LimitExceeded):
         self.resource, self.limit, self.usage, self.delta = resource, limit, usage, delta
 
 
+class FetchFailed(GlanceError):
+    """Data could not be fetched: ``reason`` is one of connect, encoding, redirect, timeout, tls, http-<status>."""
+
+    def __init__(self, reason: str):
+        super().__init__('The data could not be fetched (%s).' % reason)
+        self.reason = reason
+
+
 # Where bytes are kept.
 
 class StoreError(GlanceError):
@@ -237,6 +257,12 @@ class UnknownStore(Invalid):
 
 class LimitsUnavailable(GlanceError):
     message = 'The limits of the project cannot be looked up at the moment; try again later.'
+
+
+class KeyManagerError(GlanceError):
+    """The key manager does not have a key or a certificate, or does not give it to this caller, or not now."""
+
+    message = 'The key manager cannot be used at the moment; try again later.'
 
 
 class DatabaseUnavailable(GlanceError):

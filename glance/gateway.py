@@ -5,16 +5,19 @@ from glance.environment import Environment
 from glance.layers.authorization import AuthorizeImages, AuthorizeMembers
 from glance.layers.base import Images, Members
 from glance.layers.database import DatabaseImages, DatabaseMembers
-from glance.layers.notification import NotifyImages
+from glance.layers.encryption_key import DisposeKeys
+from glance.layers.notification import NotifyImages, NotifyMembers
 from glance.layers.policy import EnforceImages, EnforceMembers
 from glance.layers.protection import ProtectImages
 from glance.layers.quota import QuotaImages, QuotaMembers
 from glance.layers.reservation import ReserveImages
+from glance.layers.signature import SignImages
 from glance.layers.store import StoreImages
 
 # Outermost first.
-IMAGE_LAYERS = (AuthorizeImages, EnforceImages, ProtectImages, QuotaImages, StoreImages, NotifyImages, ReserveImages)
-MEMBER_LAYERS = (AuthorizeMembers, EnforceMembers, QuotaMembers)
+IMAGE_LAYERS = (AuthorizeImages, EnforceImages, ProtectImages, QuotaImages, SignImages, DisposeKeys, StoreImages,
+                NotifyImages, ReserveImages)
+MEMBER_LAYERS = (AuthorizeMembers, EnforceMembers, QuotaMembers, NotifyMembers)
 
 
 def images(context: RequestContext, env: Environment) -> Images:

@@ -12,6 +12,7 @@ from glance.conf import (
     identity,
     image_data,
     image_format,
+    image_signature,
     imports,
     notifications,
     paste_deploy,
@@ -25,8 +26,8 @@ from glance.conf import (
 
 _API = (
     server.OPTIONS, api.OPTIONS, image_data.OPTIONS, imports.STAGING, backends.OPTIONS, notifications.OPTIONS,
-    registry.OPTIONS, cache.OPTIONS, scrubber.OPTIONS, paste_deploy.OPTIONS, image_format.OPTIONS, task.OPTIONS,
-    wsgi.OPTIONS, identity.OPTIONS,
+    registry.OPTIONS, cache.OPTIONS, scrubber.OPTIONS, paste_deploy.OPTIONS, image_format.OPTIONS, image_signature.OPTIONS,
+    task.OPTIONS, wsgi.OPTIONS, identity.OPTIONS,
 )
 _IMPORT = (imports.OPTIONS,)
 _MANAGE = ({None: [option for option in api.SURFACE if option.name == 'metadata_source_path']},)

@@ -3,7 +3,7 @@ import dataclasses
 from typing import Any
 
 from glance.context import RequestContext
-from glance.db.interface import ImageQuery
+from glance.db.interface import ImageQuery, Removal
 from glance.domain.image import Image
 from glance.domain.member import Member
 from glance.environment import Environment
@@ -90,6 +90,20 @@ class Images:
     def abort_upload(self, image: Image, lease: Lease, error: BaseException) -> None:
         """Return the image to ``queued`` because of the error; nothing happens when it is gone."""
         self.inner.abort_upload(image, lease, error)
+
+    # Steps of a removal, which only the innermost layer takes.
+
+    def begin_removal(self, image: Image) -> Removal:
+        """Take the image from everybody; from now on its data may go. Afterwards the image has all its locations."""
+        return self.inner.begin_removal(image)
+
+    def finish_removal(self, image: Image, removal: Removal) -> None:
+        """Store which locations' data is gone (their status is ``deleted``); the image gets the status that it keeps."""
+        self.inner.finish_removal(image, removal)
+
+    def undo_removal(self, image: Image, removal: Removal) -> None:
+        """Give the image back as it was, without the locations whose data is gone."""
+        self.inner.undo_removal(image, removal)
 
     def check_uploading(self, image: Image) -> None:
         """Raise ImageGone when the image was deleted since the upload began."""

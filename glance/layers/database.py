@@ -6,7 +6,7 @@ from typing import Any
 
 from glance import exceptions
 from glance.context import RequestContext
-from glance.db.interface import Charge, ImageChanges, ImageQuery, ImageRecord, LocationRecord, MemberRecord
+from glance.db.interface import Charge, ImageChanges, ImageQuery, ImageRecord, LocationRecord, MemberRecord, Removal
 from glance.domain.image import Image, Location
 from glance.domain.member import Member
 from glance.domain.properties import BASE_ATTRIBUTES
@@ -66,11 +66,35 @@ class DatabaseImages(Images):
                     update_locations=[_location_record(location) for location in changes.updated_locations],
                     remove_locations={location.id: 'deleted' for location in changes.removed_locations})
 
-    def remove(self, image: Image) -> None:
-        removal = self._database.image_remove(image.image_id)
-        image.status = 'deleted'
+    def begin_removal(self, image: Image) -> Removal:
         # An upload may have ended since the image was loaded: what counts is what the transaction found.
+        while True:
+            try:
+                removal = self._database.image_remove(image.image_id, 'pending_delete', from_status=image.status)
+                break
+            except exceptions.StatusConflict as conflict:
+                image.status = conflict.current
         image.locations = [_location(record) for record in removal.locations]
+        return removal
+
+    def finish_removal(self, image: Image, removal: Removal) -> None:
+        image.status = removal.status
+        gone = _gone(image)
+        try:
+            if gone and self._database.image_scrubbed(image.image_id, gone):
+                image.status = 'deleted'
+        except exceptions.DatabaseUnavailable:
+            LOG.warning('Image %s stays in status pending_delete until it is scrubbed: the database is away.', image.image_id)
+
+    def undo_removal(self, image: Image, removal: Removal) -> None:
+        gone = _gone(image)
+        try:
+            if gone:
+                self._database.image_scrubbed(image.image_id, gone)
+            self._database.image_restore(image.image_id, image.status, removal)
+        except exceptions.GlanceError as error:
+            LOG.error('Image %s stays in status pending_delete although its data could not be deleted: %s',
+                      image.image_id, error)
 
     def begin_upload(self, image: Image, lease: Lease, store: str | None, charge: Charge | None = None) -> None:
         image.set_status('saving')
@@ -199,6 +223,10 @@ def _location_record(location: Location) -> dict[str, Any]:
     if location.id is not None:
         record['id'] = location.id
     return record
+
+
+def _gone(image: Image) -> list[int]:
+    return [location.id for location in image.locations if location.status == 'deleted']
 
 
 def _member(record: MemberRecord) -> Member:

@@ -4,11 +4,10 @@ These layers stand next to the records, below all checks and below the store: th
 of what was refused before anything was done.
 """
 from glance import exceptions
-from glance.context import RequestContext
-from glance.db.interface import MemberRecord
+from glance.db.interface import Removal
 from glance.domain.image import Image
-from glance.environment import Environment
-from glance.layers.base import Images
+from glance.domain.member import Member
+from glance.layers.base import Images, Members
 from glance.notify import payloads
 from glance.tasks.leases import Lease, utcnow
 
@@ -31,8 +30,8 @@ class NotifyImages(Images):
         elif (former, image.status) == ('deactivated', 'active'):
             self._tell('image.reactivate', image)
 
-    def remove(self, image: Image) -> None:
-        self.inner.remove(image)
+    def finish_removal(self, image: Image, removal: Removal) -> None:
+        self.inner.finish_removal(image, removal)
         self.env.notifier.info('image.delete', payloads.of_deleted_image(image, utcnow()), image.image_id)
 
     def begin_upload(self, image: Image, lease: Lease, store: str | None) -> None:
@@ -70,28 +69,20 @@ def _reason(error: BaseException) -> str:
     return 'The upload failed because of an error inside the service.'
 
 
-class NotifyMembers:
+class NotifyMembers(Members):
     """Tells each change of a membership once it is stored."""
 
-    def __init__(self, inner, context: RequestContext, env: Environment):
-        self.inner, self.context, self.env = inner, context, env
+    def add(self, member: Member) -> None:
+        self.inner.add(member)
+        self._tell('image.member.create', payloads.of_member(member))
 
-    def add(self, image: Image, member_id: str) -> MemberRecord:
-        """Make the project a member of the image."""
-        member = self.inner.add(image, member_id)
-        self._tell('image.member.create', payloads.of_member(member), member)
-        return member
+    def save(self, member: Member) -> None:
+        self.inner.save(member)
+        self._tell('image.member.update', payloads.of_member(member))
 
-    def save(self, image: Image, member: MemberRecord, status: str) -> MemberRecord:
-        """Store the status that the member gave the image; return the membership as it is now."""
-        member = self.inner.save(image, member, status)
-        self._tell('image.member.update', payloads.of_member(member), member)
-        return member
+    def remove(self, member: Member) -> None:
+        self.inner.remove(member)
+        self._tell('image.member.delete', payloads.of_deleted_member(member, utcnow()))
 
-    def remove(self, image: Image, member: MemberRecord) -> None:
-        """End the membership."""
-        self.inner.remove(image, member)
-        self._tell('image.member.delete', payloads.of_deleted_member(member, utcnow()), member)
-
-    def _tell(self, event_type: str, payload: payloads.Payload, member: MemberRecord) -> None:
-        self.env.notifier.info(event_type, payload, member['image_id'])
+    def _tell(self, event_type: str, payload: payloads.Payload) -> None:
+        self.env.notifier.info(event_type, payload, self.image.image_id)

@@ -10,6 +10,7 @@ from glance.store.base import Reader, Store
 from glance.store.location import redact
 from glance.tasks.leases import Lease
 from glance.transfer import pipeline
+from glance.transfer.sinks import Sink
 from glance.transfer.sources import Source
 
 LOG = logging.getLogger(__name__)
@@ -18,7 +19,7 @@ _READABLE = ('active', 'deactivated')
 
 
 class StoreImages(Images):
-    """Bytes are published before the record that names them, and deleted after it."""
+    """Bytes are published before the record that names them, and deleted after it is taken from everybody."""
 
     def upload(self, image: Image, source: Source, size: int | None = None, store: str | None = None) -> None:
         image.check_status('queued')
@@ -35,15 +36,25 @@ class StoreImages(Images):
 
     def _transfer(self, image: Image, source: Source, size: int | None, target: Store, lease: Lease) -> None:
         conf = self.env.conf
+        signature = self._signature_checks(image)
         inspection = Inspection(image.disk_format, image.container_format, self.env.inspection)
         location, result = pipeline.store(
             self.inner.reserving(image, source, lease), target, image.image_id, algorithm=conf.hashing_algorithm, size=size,
-            limit=conf.image_size_cap, sinks=[inspection], progress=lambda done: self.inner.check_uploading(image),
+            limit=conf.image_size_cap, sinks=[inspection, *signature], progress=lambda done: self.inner.check_uploading(image),
             attempt=lease.attempt)
         image.size, image.checksum = result.size, result.md5
         image.os_hash_algo, image.os_hash_value = result.hash_algo, result.hash_value
         image.virtual_size = inspection.virtual_size
         image.locations.append(Location(location.url, dict(location.metadata)))
+
+    def _signature_checks(self, image: Image) -> list[Sink]:
+        # The signature may have been changed since the image was loaded, and cannot be any more: it is the stored one
+        # that will vouch for the data.
+        try:
+            stored = self.inner.get(image.image_id)
+        except exceptions.ImageNotFound:
+            raise exceptions.ImageGone(image.image_id) from None
+        return self.env.signatures.checks(self.context, image.image_id, stored.extra_properties)
 
     def _finish(self, image: Image, lease: Lease) -> None:
         location = image.locations[-1]
@@ -74,7 +85,7 @@ class StoreImages(Images):
         raise error
 
     def _open(self, image: Image, location: Location, offset: int, length: int | None) -> Reader:
-        store = self.env.stores.for_location(location.url, location.metadata)
+        store = self._store(location)
         wanted = image.size - offset if length is None else length
         try:
             reader = store.open(StoreLocation(location.url, location.metadata), offset, length)
@@ -88,14 +99,32 @@ class StoreImages(Images):
 
     def remove(self, image: Image) -> None:
         image.check_deletable()
-        self.inner.remove(image)
-        for location in image.locations:
-            self._delete(image.image_id, location)
+        removal = self.inner.begin_removal(image)
+        if not self.env.conf.delayed_delete:
+            try:
+                for location in image.locations:
+                    self._remove_data(image.image_id, location)
+            except BaseException:
+                self.inner.undo_removal(image, removal)
+                raise
+        self.inner.finish_removal(image, removal)
+
+    def _remove_data(self, image_id: str, location: Location) -> None:
+        """Delete the data at a location, or find that nobody can; what may succeed another time is raised."""
+        try:
+            self._store(location).delete(StoreLocation(location.url, location.metadata))
+        except exceptions.ObjectNotFound:
+            LOG.warning('The data of image %s at %s was gone already.', image_id, redact(location.url))
+        except (exceptions.BadLocation, exceptions.StoreReadOnly) as error:
+            LOG.error('The data of deleted image %s stays at %s: %s', image_id, redact(location.url), error)
+        location.status = 'deleted'
+
+    def _store(self, location: Location) -> Store:
+        return self.env.stores.for_location(location.url, location.metadata)
 
     def _delete(self, image_id: str, location: Location) -> None:
         try:
-            store = self.env.stores.for_location(location.url, location.metadata)
-            store.delete(StoreLocation(location.url, location.metadata))
+            self._store(location).delete(StoreLocation(location.url, location.metadata))
         except exceptions.ObjectNotFound:
             LOG.warning('The data of image %s at %s was gone already.', image_id, redact(location.url))
         except exceptions.GlanceError as error:

@@ -37,6 +37,7 @@ STATUS: dict[type[Exception], int] = {
     exceptions.BadLocation: 503,
     exceptions.StoreError: 503,
     exceptions.DatabaseUnavailable: 503,
+    exceptions.KeyManagerError: 503,
     exceptions.LimitsUnavailable: 503,
 }
 _SERVER_ERROR = 'The server has either erred or is incapable of performing the requested operation.'

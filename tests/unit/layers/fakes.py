@@ -14,6 +14,8 @@ from glance.context import RequestContext
 from glance.db.memory import MemoryDatabase
 from glance.domain.properties import Validator
 from glance.environment import Environment, ExtraSchema, inspection_rules
+from glance.keys.manager import KeyManager
+from glance.keys.signatures import Signatures
 from glance.notify.notifier import Notifier
 from glance.policies.enforcer import Enforcer
 from glance.store.base import Location
@@ -200,15 +202,16 @@ class Source(BytesSource):
         return count
 
 
-def make_environment(test, conf=None, database=None, stores=None, schema=None, notifier=None):
+def make_environment(test, conf=None, database=None, stores=None, schema=None, notifier=None, keys=None):
     """Return the environment of a process in memory, closed at the end of the test."""
     database = database or MemoryDatabase()
     conf = conf or make_conf()
+    keys = keys or KeyManager(conf)
     env = Environment(
         conf=conf, database=database, stores=stores or Stores(), enforcer=Enforcer(conf),
         validator=Validator(conf.image_format.disk_formats, conf.image_format.container_formats),
         schema=schema or ExtraSchema({}), leases=LeaseKeeper(database), notifier=notifier or Notifier(conf),
-        inspection=inspection_rules(conf))
+        inspection=inspection_rules(conf), keys=keys, signatures=Signatures(keys))
     test.addCleanup(env.leases.close)
     return env
 

@@ -19,6 +19,9 @@ class Base(unittest.TestCase):
         self.images.add(image)
         return image
 
+    def remove(self, image):
+        self.images.finish_removal(image, self.images.begin_removal(image))
+
     def record(self, image):
         return self.env.database.image_get(fakes.admin(), image.image_id)
 
@@ -53,7 +56,7 @@ class RecordTest(Base):
 
     def test_an_id_is_never_free_again(self):
         image = self.add(id='00000000-0000-0000-0000-000000000001')
-        self.images.remove(image)
+        self.remove(image)
         self.assertRaises(exceptions.Duplicate, self.add, id='00000000-0000-0000-0000-000000000001')
 
     def test_images_of_others_are_absent(self):
@@ -125,7 +128,7 @@ class SaveTest(Base):
 
     def test_an_image_that_was_deleted_is_not_saved(self):
         image = self.add()
-        self.images.remove(self.images.get(image.image_id))
+        self.remove(self.images.get(image.image_id))
         image.name = 'n'
         self.assertRaises(exceptions.ImageNotFound, self.images.save, image)
 
@@ -136,14 +139,20 @@ class RemoveTest(Base):
         for status in ('queued', 'saving', 'uploading', 'importing', 'active', 'deactivated', 'killed'):
             with self.subTest(status=status):
                 record = self.env.database.image_create({'status': status, 'owner': fakes.OWNER})
-                self.images.remove(self.images.get(record['id']))
+                self.remove(self.images.get(record['id']))
                 self.assertRaises(exceptions.ImageNotFound, self.images.get, record['id'])
+
+    def test_a_status_that_changed_meanwhile(self):
+        image = self.add()
+        self.env.database.image_update(image.image_id, ImageChanges(columns={'status': 'saving'}), 'queued')
+        self.remove(image)
+        self.assertEqual('deleted', image.status)
 
     def test_twice(self):
         image = self.add()
         again = self.images.get(image.image_id)
-        self.images.remove(image)
-        self.assertRaises(exceptions.ImageNotFound, self.images.remove, again)
+        self.remove(image)
+        self.assertRaises(exceptions.ImageNotFound, self.remove, again)
 
 
 class ListTest(Base):
@@ -227,7 +236,7 @@ class UploadStepTest(Base):
         image = self.add()
         with self.env.leases.hold(image.image_id) as lease:
             self.images.begin_upload(image, lease, None)
-            self.images.remove(self.images.get(image.image_id))
+            self.remove(self.images.get(image.image_id))
             self.assertRaises(exceptions.ImageGone, self.images.finish_upload, image, lease)
             self.assertRaises(exceptions.ImageGone, self.images.check_uploading, image)
             self.images.abort_upload(image, lease, exceptions.ClientDisconnected())

@@ -5,6 +5,7 @@ import unittest
 
 from glance import exceptions
 from glance.domain.image import Image
+from glance.domain.member import Member
 from glance.layers.notification import NotifyImages, NotifyMembers
 from glance.notify import payloads
 from tests.unit.layers import fakes
@@ -44,11 +45,10 @@ def image(**values):
 
 class Base(unittest.TestCase):
     maxDiff = None
-    LAYER = NotifyImages
 
     def layer(self, **answers):
         self.notifier, self.inner = Notifier(), fakes.Spy(**answers)
-        return self.LAYER(self.inner, fakes.caller(), types.SimpleNamespace(notifier=self.notifier))
+        return NotifyImages(self.inner, fakes.caller(), types.SimpleNamespace(notifier=self.notifier))
 
     def assert_told(self, *expected):
         self.assertEqual([(*event, 'i') for event in expected], self.notifier.told)
@@ -116,9 +116,9 @@ class ImageTest(Base):
         gone = image(status='active', size=3)
         before = datetime.datetime.now(datetime.UTC).strftime('%Y-%m-%dT%H:%M:%SZ')
 
-        def remove(stored):
+        def remove(stored, removal):
             stored.status = 'deleted'
-        self.layer(remove=remove).remove(gone)
+        self.layer(finish_removal=remove).finish_removal(gone, None)
         payload = self.notifier.told[0][2]
         after = datetime.datetime.now(datetime.UTC).strftime('%Y-%m-%dT%H:%M:%SZ')
         self.assertTrue(before <= payload['deleted_at'] <= after)
@@ -129,7 +129,7 @@ class ImageTest(Base):
         for error in ERRORS:
             changed = image(status='active')
             changed.name = 'new'
-            for verb, arguments in (('add', ()), ('save', (None,)), ('remove', ()), ('begin_upload', (LEASE, 's')),
+            for verb, arguments in (('add', ()), ('save', (None,)), ('finish_removal', (None,)), ('begin_upload', (LEASE, 's')),
                                     ('finish_upload', (LEASE,)), ('abort_upload', (LEASE, error)),
                                     ('end_download', (1, 1))):
                 with self.subTest(verb=verb, error=error):
@@ -206,29 +206,42 @@ class DownloadTest(Base):
 
 
 class MemberTest(Base):
-    LAYER = NotifyMembers
 
-    RECORD = {'id': 1, 'image_id': 'i', 'member': 'm', 'status': 'pending', 'can_share': False, 'created_at': THEN,
-              'updated_at': THEN}
+    def members(self, **answers):
+        self.notifier, self.inner = Notifier(), fakes.Spy(**answers)
+        return NotifyMembers(self.inner, fakes.caller(), types.SimpleNamespace(notifier=self.notifier), image())
 
     def test_add_and_save(self):
-        added = self.layer(add=self.RECORD).add(image(), 'm')
-        self.assertEqual(self.RECORD, added)
-        self.assert_told(('INFO', 'image.member.create', payloads.of_member(self.RECORD)))
-        accepted = {**self.RECORD, 'status': 'accepted'}
-        self.assertEqual(accepted, self.layer(save=accepted).save(image(), added, 'accepted'))
-        self.assert_told(('INFO', 'image.member.update', payloads.of_member(accepted)))
+        member = Member('i', 'm')
+
+        def store(stored):
+            stored.created_at = stored.updated_at = THEN
+        self.members(add=store).add(member)
+        self.assert_told(('INFO', 'image.member.create', payloads.of_member(member)))
+        self.assertEqual('2024-05-06T07:08:09Z', self.notifier.told[0][2]['created_at'])
+        member.set_status('accepted')
+        self.members().save(member)
+        self.assert_told(('INFO', 'image.member.update', payloads.of_member(member)))
+        self.assertEqual('accepted', self.notifier.told[0][2]['status'])
 
     def test_remove(self):
-        self.layer().remove(image(), self.RECORD)
+        member = Member('i', 'm', created_at=THEN, updated_at=THEN)
+        self.members().remove(member)
         payload = self.notifier.told[0][2]
-        self.assert_told(('INFO', 'image.member.delete', {**payloads.of_member(self.RECORD), 'deleted': True,
+        self.assert_told(('INFO', 'image.member.delete', {**payloads.of_member(member), 'deleted': True,
                                                           'deleted_at': payload['deleted_at']}))
         self.assertRegex(payload['deleted_at'], r'\A[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z\Z')
 
     def test_nothing_is_told_when_the_inner_call_fails(self):
         for error in ERRORS:
-            for verb, arguments in (('add', ('m',)), ('save', (self.RECORD, 'accepted')), ('remove', (self.RECORD,))):
-                layer = self.layer(**{verb: error})
-                self.assertRaises(type(error), getattr(layer, verb), image(), *arguments)
+            for verb in ('add', 'save', 'remove'):
+                members = self.members(**{verb: error})
+                self.assertRaises(type(error), getattr(members, verb), Member('i', 'm'))
                 self.assertEqual([], self.types())
+
+    def test_looking_tells_nothing(self):
+        members = self.members()
+        members.new('m')
+        members.get('m')
+        members.list()
+        self.assertEqual([], self.types())

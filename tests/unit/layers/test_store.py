@@ -325,10 +325,9 @@ class RemoveTest(Base):
 
     def test_data_stays_when_the_record_does(self):
         image = self.uploaded()
-        for error in (exceptions.DatabaseUnavailable(), exceptions.StatusConflict('i', 'a', 'b')):
-            self.failing(image_remove=[error])
-            self.assertRaises(type(error), self.images.remove, self.images.get(image.image_id))
-            self.assertEqual(1, len(self.store.objects))
+        self.failing(image_remove=[exceptions.DatabaseUnavailable()])
+        self.assertRaises(exceptions.DatabaseUnavailable, self.images.remove, self.images.get(image.image_id))
+        self.assertEqual(1, len(self.store.objects))
 
     def test_an_upload_that_ended_after_the_image_was_loaded_leaves_no_data_behind(self):
         image, loaded = self.add(), []
@@ -354,13 +353,104 @@ class RemoveTest(Base):
         self.images.remove(self.images.get(image.image_id))
         self.assertEqual({}, self.store.objects)
 
+    def test_data_in_use_keeps_the_image(self):
+        for error in (exceptions.ObjectInUse, exceptions.StoreForbidden, exceptions.StoreUnavailable, exceptions.StoreError):
+            with self.subTest(error=error.__name__):
+                image = self.uploaded(tags=['t'], p='v')
+                self.store.fail = {'delete': error()}
+                self.assertRaises(error, self.images.remove, image)
+                record = self.record(image)
+                self.assertEqual(('active', 1, ['t'], {'p': 'v'}, False), (
+                    record['status'], len(record['locations']), record['tags'], record['properties'], record['deleted']))
+
+    def test_an_unexpected_error_of_the_store_keeps_the_image(self):
+        image = self.uploaded()
+        self.store.fail = {'delete': RuntimeError()}
+        self.assertRaises(RuntimeError, self.images.remove, image)
+        self.assertEqual('active', self.record(image)['status'])
+
+    def test_a_deactivated_image_that_cannot_be_deleted_stays_deactivated(self):
+        image = self.uploaded()
+        loaded = self.images.get(image.image_id)
+        image.set_status('deactivated')
+        self.images.save(image)
+        self.store.fail = {'delete': exceptions.ObjectInUse()}
+        self.assertRaises(exceptions.ObjectInUse, self.images.remove, loaded)
+        self.assertEqual('deactivated', self.record(image)['status'])
+
+    def test_an_image_comes_back_with_the_data_that_is_left(self):
+        self.use(fakes.make_environment(self, stores=fakes.Stores('one', 'two')))
+        image, (one, two) = self.uploaded(), self.env.stores.enabled
+        self.env.database.image_update(image.image_id, ImageChanges(add_locations=[
+            {'url': two.url(image.image_id), 'metadata': {'store': 'two'}}]))
+        two.objects[two.url(image.image_id)] = DATA
+        two.fail = {'delete': exceptions.ObjectInUse()}
+        self.assertRaises(exceptions.ObjectInUse, self.images.remove, self.images.get(image.image_id))
+        self.assertEqual(({}, 1, [two.url(image.image_id)]), (
+            one.objects, len(two.objects), [location['url'] for location in self.record(image)['locations']]))
+
+    def test_nobody_sees_the_image_while_its_data_goes(self):
+        image, seen = self.uploaded(), []
+        delete = self.store.delete
+
+        def look(location):
+            seen.append(self.record(image, show_deleted=True)['status'])
+            self.assertRaises(exceptions.ImageNotFound, self.images.get, image.image_id)
+            delete(location)
+        self.store.delete = look
+        self.images.remove(image)
+        self.assertEqual((['pending_delete'], 'deleted'), (seen, self.record(image, show_deleted=True)['status']))
+
+    def test_the_database_is_away_when_the_data_is_gone(self):
+        image = self.uploaded()
+        self.failing(image_scrubbed=[exceptions.DatabaseUnavailable()])
+        self.images.remove(self.images.get(image.image_id))
+        self.assertEqual(({}, 'pending_delete'), (self.store.objects, self.record(image, show_deleted=True)['status']))
+
+    def test_the_database_is_away_when_the_image_should_come_back(self):
+        image = self.uploaded()
+        self.failing(image_restore=[exceptions.DatabaseUnavailable()])
+        self.store.fail = {'delete': exceptions.ObjectInUse()}
+        with self.assertLogs('glance.layers.database', 'ERROR') as logs:
+            self.assertRaises(exceptions.ObjectInUse, self.images.remove, self.images.get(image.image_id))
+        self.assertIn(image.image_id, logs.output[0])
+        self.assertEqual((1, 'pending_delete'), (len(self.store.objects),
+                                                 self.record(image, show_deleted=True)['status']))
+
+    def test_data_that_nobody_can_delete(self):
+        for error in (exceptions.StoreReadOnly(), exceptions.BadLocation()):
+            image = self.uploaded()
+            self.store.fail = {'delete': error}
+            with self.assertLogs('glance.layers.store', 'ERROR'):
+                self.images.remove(image)
+            self.assertEqual('deleted', self.record(image, show_deleted=True)['status'])
+
+    def test_delayed_delete_leaves_the_data_to_the_scrubber(self):
+        self.env.conf.set_override('delayed_delete', True)
+        image, empty = self.uploaded(), self.add()
+        for found in (image, empty):
+            self.images.remove(found)
+            self.assertRaises(exceptions.ImageNotFound, self.images.get, found.image_id)
+        self.assertEqual(1, len(self.store.objects))
+        self.assertEqual(('pending_delete', 'deleted'), (self.record(image, show_deleted=True)['status'],
+                                                         self.record(empty, show_deleted=True)['status']))
+
+    def test_a_deactivated_image_under_delayed_delete(self):
+        self.env.conf.set_override('delayed_delete', True)
+        image = self.uploaded()
+        image.set_status('deactivated')
+        self.images.save(image)
+        self.images.remove(self.images.get(image.image_id))
+        self.assertEqual((1, 'pending_delete'), (len(self.store.objects),
+                                                 self.record(image, show_deleted=True)['status']))
+
 
 class OrderTest(unittest.TestCase):
     """The layer alone, over a spy."""
 
     def layer(self, **answers):
         env = fakes.make_environment(self)
-        spy = fakes.Spy(reserving=lambda image, source, lease: source, **answers)
+        spy = fakes.Spy(get=lambda image_id: self.image(), reserving=lambda image, source, lease: source, **answers)
         return StoreImages(spy, fakes.caller(), env), spy, env.stores.enabled[0]
 
     def image(self, **values):
@@ -370,7 +460,7 @@ class OrderTest(unittest.TestCase):
         seen = []
         images, spy, store = self.layer(finish_upload=lambda image, lease: seen.append(dict(store.objects)))
         images.upload(self.image(), fakes.Source(DATA))
-        self.assertEqual((['begin_upload', 'reserving', 'finish_upload'], [{store.url('i'): DATA}]), (spy.calls, seen))
+        self.assertEqual((['begin_upload', 'get', 'reserving', 'finish_upload'], [{store.url('i'): DATA}]), (spy.calls, seen))
 
     def test_nothing_is_written_when_the_beginning_is_refused(self):
         images, spy, store = self.layer(begin_upload=exceptions.StatusConflict('i', 'a', 'b'))
@@ -382,14 +472,22 @@ class OrderTest(unittest.TestCase):
         images, spy, store = self.layer()
         store.fail = {'commit': exceptions.StoreFull()}
         self.assertRaises(exceptions.StoreFull, images.upload, self.image(), fakes.Source(DATA))
-        self.assertEqual(['begin_upload', 'reserving', 'abort_upload'], spy.calls)
+        self.assertEqual(['begin_upload', 'get', 'reserving', 'abort_upload'], spy.calls)
 
-    def test_the_data_goes_after_the_record(self):
+    def test_the_data_goes_between_the_two_steps_of_the_record(self):
         seen = []
-        images, spy, store = self.layer(remove=lambda image: seen.append(dict(store.objects)))
+        images, spy, store = self.layer(begin_removal=lambda image: seen.append(dict(store.objects)),
+                                        finish_removal=lambda image, removal: seen.append(dict(store.objects)))
         store.objects[store.url('i')] = DATA
         images.remove(self.image(status='active', locations=[Location(store.url('i'))]))
-        self.assertEqual(([{store.url('i'): DATA}], {}), (seen, store.objects))
+        self.assertEqual((['begin_removal', 'finish_removal'], [{store.url('i'): DATA}, {}]), (spy.calls, seen))
+
+    def test_a_failed_removal_is_undone_and_nothing_else(self):
+        images, spy, store = self.layer()
+        store.fail = {'delete': exceptions.ObjectInUse()}
+        self.assertRaises(exceptions.ObjectInUse, images.remove,
+                          self.image(status='active', locations=[Location(store.url('i'))]))
+        self.assertEqual(['begin_removal', 'undo_removal'], spy.calls)
 
     def test_layers_stand_in_their_order(self):
         env = fakes.make_environment(self)
@@ -397,8 +495,8 @@ class OrderTest(unittest.TestCase):
         while not isinstance(layer, DatabaseImages):
             names.append(type(layer).__name__)
             layer = layer.inner
-        self.assertEqual(['AuthorizeImages', 'EnforceImages', 'QuotaImages', 'StoreImages', 'ReserveImages'], [
-            name for name in names if name not in ('ProtectImages', 'NotifyImages')])
+        self.assertEqual(['AuthorizeImages', 'EnforceImages', 'QuotaImages', 'SignImages', 'DisposeKeys', 'StoreImages',
+                          'NotifyImages', 'ReserveImages'], names)
 
     def test_rules_come_before_quotas_and_quotas_before_bytes(self):
         env = fakes.make_environment(self)
