@@ -1,12 +1,17 @@
 """How images are imported: methods and staging (``[DEFAULT]``) and the sections of ``glance-image-import.conf``."""
 
+import ipaddress
+
 from oslo_config import cfg, types
 
-from glance.conf.types import BracketList, DirectoryURI, Network
+from glance.conf.types import BracketList, DirectoryURI, HostPattern, Network
 
 METHODS = ('glance-direct', 'web-download', 'copy-image', 'glance-download')
 DISK_FORMATS = (('qcow2', 'grows with its content'), ('raw', 'fastest for stores that clone, such as Ceph'),
                 ('vmdk', 'for VMware'))
+_NETWORKS = [ipaddress.ip_network(text) for text in (
+    '0.0.0.0/8', '127.0.0.0/8', '169.254.0.0/16', '100.100.100.200/32', '192.0.0.0/24', '224.0.0.0/4', '240.0.0.0/4',
+    '::/128', '::1/128', 'fe80::/10', 'fec0::/10', 'ff00::/8', 'fd00:ec2::254/128')]
 DEFAULT_STAGING_URI = 'file:///tmp/staging/'
 
 
@@ -49,23 +54,29 @@ OPTIONS = {
             'disallowed_schemes', default=[],
             help='URI schemes that are refused. Read only while allowed_schemes is empty.'),
         _list(
-            'allowed_hosts', types.HostAddress(), default=[],
-            help='Hosts that users may import from, by name or address. A host listed here may be a loopback or '
-                 'link-local address; these are refused otherwise.'),
+            'allowed_hosts', HostPattern(), default=[],
+            help='Hosts that users may import from, by name, .suffix of names, address or network. A host listed here by '
+                 'its whole name or by address may be a loopback or link-local address; these are refused otherwise.'),
         _list(
-            'disallowed_hosts', types.HostAddress(), default=[],
-            help='Hosts that are refused, by name or address; the addresses of a name are compared too. Read only '
-                 'while allowed_hosts is empty.'),
+            'disallowed_hosts', HostPattern(), default=[],
+            help='Hosts that are refused, by name, .suffix of names, address or network; the addresses of a name are '
+                 'compared too. Read only while allowed_hosts is empty.'),
         _list(
             'allowed_ports', types.Integer(1, 65535), default=[80, 443],
-            help='Ports that a URI may name. A URI without port passes.'),
+            help='Ports that may be asked. A URI that names none means that of its scheme.'),
         _list(
             'disallowed_ports', types.Integer(1, 65535), default=[],
             help='Ports that are refused. Read only while allowed_ports is empty.'),
         _list(
             'allowed_networks', Network(), default=[],
-            help='Networks that may be reached although they are refused by default: loopback, link-local, '
-                 'unspecified, multicast and the addresses of cloud metadata services.'),
+            help='Networks that may be reached although disallowed_networks holds them, e.g. 127.0.0.0/8.'),
+        _list(
+            'disallowed_networks', Network(), default=_NETWORKS,
+            help='Networks that may not be reached. The default holds loopback, link-local, unspecified, multicast and '
+                 'reserved addresses and those of cloud metadata services.'),
+        cfg.BoolOpt(
+            'deny_private_networks', default=False,
+            help='Refuse private networks as well (RFC 1918, RFC 4193), where no mirror of images is in one.'),
     ],
     'inject_metadata_properties': [
         cfg.DictOpt(

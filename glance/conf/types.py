@@ -84,6 +84,18 @@ class DirectoryURI(types.String):
         return text
 
 
+class HostPattern(types.String):
+    """A host by name or address, a network of hosts, or a ``.suffix`` of names."""
+
+    def __call__(self, value) -> str:
+        text = super().__call__(value)
+        if '/' in text:
+            Network()(text)
+        else:
+            types.HostAddress()(text.removeprefix('.'))
+        return text
+
+
 class Network(types.ConfigType):
     """An IPv4 or IPv6 network or a single address; the value is an ``ipaddress`` network."""
 
