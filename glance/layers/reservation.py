@@ -47,7 +47,8 @@ class ReserveImages(Images):
             try:
                 with self._refusals_in_words(image):
                     return self.env.database.lease_reserve(held, 'storage', least, most, limit)
-            except exceptions.LeaseLost:
+            except (exceptions.LeaseLost, exceptions.LimitExceeded):
+                # If the image was deleted, this is what the client must know.
                 self.inner.check_uploading(image)
                 raise
 

@@ -55,13 +55,43 @@ class Keystone:
         section = lines[0].strip('[]')
         return {section: dict(line.split(' = ', 1) for line in lines[1:])}
 
+    def limits_settings(self, region: str) -> dict[str, dict[str, object]]:
+        """Configuration with which glance-api enforces the limits of *region*, one that ``publish_image_endpoint`` made."""
+        identity = self.glance_settings()['keystone_authtoken']
+        credentials = {name: identity[name] for name in ('auth_url', 'auth_type', 'username', 'password', 'user_domain_id')}
+        endpoint = {'endpoint_service_type': 'image', 'endpoint_region_name': region, 'endpoint_interface': 'public'}
+        return {'DEFAULT': {'use_keystone_limits': True}, 'oslo_limit': {**credentials, 'system_scope': 'all', **endpoint}}
+
+    def register_limits(self, region: str, **limits: int) -> None:
+        """Set limits of the image service in *region* for all projects; others than these are not registered."""
+        service = self._image_service()
+        self._call('POST', '/registered_limits', 201, json={'registered_limits': [
+            {'service_id': service, 'region_id': region, 'resource_name': name, 'default_limit': limit}
+            for name, limit in limits.items()]})
+
+    def set_project_limits(self, region: str, project_id: str, **limits: int) -> None:
+        """Give one project limits of its own in *region*; the names must be registered."""
+        service = self._image_service()
+        self._call('POST', '/limits', 201, json={'limits': [
+            {'service_id': service, 'region_id': region, 'project_id': project_id, 'resource_name': name,
+             'resource_limit': limit} for name, limit in limits.items()]})
+
+    def withdraw_limits(self, region: str) -> None:
+        """Undo :meth:`register_limits` and :meth:`set_project_limits`."""
+        for kind in ('limits', 'registered_limits'):
+            for limit in self._call('GET', f'/{kind}?region_id={region}', 200).json()[kind]:
+                self._call('DELETE', f'/{kind}/{limit["id"]}', 204)
+
+    def _image_service(self) -> str:
+        return self._call('GET', '/services?type=image', 200).json()['services'][0]['id']
+
     def publish_image_endpoint(self, url: str) -> str:
         """Enter *url* as image service of a new region and return the region's name."""
         region = f'test-{uuid.uuid4().hex[:12]}'
-        service = self._call('GET', '/services?type=image', 200).json()['services'][0]
+        service = self._image_service()
         self._call('POST', '/regions', 201, json={'region': {'id': region}})
         for interface in ('public', 'internal', 'admin'):
-            endpoint = {'service_id': service['id'], 'interface': interface, 'region_id': region, 'url': url}
+            endpoint = {'service_id': service, 'interface': interface, 'region_id': region, 'url': url}
             self._call('POST', '/endpoints', 201, json={'endpoint': endpoint})
         return region
 

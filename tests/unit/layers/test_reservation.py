@@ -115,15 +115,16 @@ class ReservationTest(unittest.TestCase):
         self.assertEqual((25, 0), (self.usage()['storage'], self.usage('p-admin')['storage']))
 
     def test_a_deleted_image_ends_its_upload(self):
-        images = self.images(storage=25)
-        image = self.new(images)
+        for size in (1, 26):
+            images = self.images(storage=25)
+            image = self.new(images)
 
-        class Source(BytesSource):
-            def readinto(source, buffer):
-                self.database.image_remove(image.image_id)
-                return super().readinto(buffer)
-        self.assertRaises(exceptions.ImageGone, images.upload, image, Source(b'x'))
-        self.assertEqual(dict.fromkeys(RESOURCES, 0), self.usage())
+            class Source(BytesSource):
+                def readinto(source, buffer):
+                    self.database.image_remove(image.image_id)
+                    return super().readinto(buffer)
+            self.assertRaises(exceptions.ImageGone, images.upload, image, Source(b'x' * size))
+            self.assertEqual(dict.fromkeys(RESOURCES, 0), self.usage())
 
     def test_an_upload_that_was_given_up_for_dead(self):
         images = self.images(storage=25)
