@@ -450,7 +450,7 @@ class OrderTest(unittest.TestCase):
 
     def layer(self, **answers):
         env = fakes.make_environment(self)
-        spy = fakes.Spy(get=lambda image_id: self.image(), reserving=lambda image, source, lease: source, **answers)
+        spy = fakes.Spy(**{'get': lambda image_id: self.image(), 'reserving': lambda image, source, lease: source, **answers})
         return StoreImages(spy, fakes.caller(), env), spy, env.stores.enabled[0]
 
     def image(self, **values):
@@ -473,6 +473,12 @@ class OrderTest(unittest.TestCase):
         store.fail = {'commit': exceptions.StoreFull()}
         self.assertRaises(exceptions.StoreFull, images.upload, self.image(), fakes.Source(DATA))
         self.assertEqual(['begin_upload', 'get', 'reserving', 'abort_upload'], spy.calls)
+
+    def test_an_image_that_is_deleted_as_soon_as_its_upload_begins(self):
+        images, spy, store = self.layer(get=exceptions.ImageNotFound('i'))
+        source = fakes.Source(DATA)
+        self.assertRaises(exceptions.ImageGone, images.upload, self.image(), source)
+        self.assertEqual((['begin_upload', 'get', 'abort_upload'], 0), (spy.calls, source.read))
 
     def test_the_data_goes_between_the_two_steps_of_the_record(self):
         seen = []
