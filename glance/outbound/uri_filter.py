@@ -16,6 +16,7 @@ import idna
 from oslo_config import cfg
 
 from glance import exceptions
+from glance.conf import server
 
 LOG = logging.getLogger(__name__)
 
@@ -127,7 +128,7 @@ class URIFilter:
         self._rules, self._resolver = rules, resolver
 
     @classmethod
-    def from_conf(cls, conf: cfg.ConfigOpts, own_ports: Iterable[int] = ()) -> Self:
+    def from_conf(cls, conf: cfg.ConfigOpts) -> Self:
         """The filter that ``[import_filtering_opts]`` describes."""
         options = conf.import_filtering_opts
         private = _PRIVATE if options.deny_private_networks else ()
@@ -140,7 +141,7 @@ class URIFilter:
             allowed_hosts=options.allowed_hosts, disallowed_hosts=options.disallowed_hosts,
             allowed_ports=options.allowed_ports, disallowed_ports=options.disallowed_ports,
             allowed_networks=options.allowed_networks,
-            disallowed_networks=(*options.disallowed_networks, *private), own_ports=tuple(own_ports)))
+            disallowed_networks=(*options.disallowed_networks, *private), own_ports=(server.port(conf, 'glance-api'),)))
 
     def check(self, uri: object) -> Target:
         """Return whom to ask for the URI; raise URIRefused, whose text tells nothing but the URI."""

@@ -5,7 +5,7 @@ most one of each type, which are told apart by scheme.
 """
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from oslo_config import cfg
 
 from glance import exceptions
 from glance.conf import store as options
-from glance.store import drivers, location
+from glance.store import drivers, location, strategies
 from glance.store.base import Store
 
 LOG = logging.getLogger(__name__)
@@ -42,6 +42,11 @@ class BackendOptions:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._conf[self._group(name)], name)
 
+    @property
+    def conf(self) -> cfg.ConfigOpts:
+        """The whole configuration, for what is the same for all stores."""
+        return self._conf
+
     def is_set(self, name: str) -> bool:
         """Whether the operator gave the option a value, be it the default one."""
         return self._set_in(self._group(name), name)
@@ -68,6 +73,7 @@ class Backends:
         """Whether stores have names."""
         self._backends: dict[str, Backend] = {}
         self._reserved: dict[str, Backend] = {}
+        self._strategy = strategies.from_conf(conf)
         try:
             self.default = self._configure_named(conf) if self.multiple else self._configure_unnamed(conf)
             """What ``get`` takes to return the store for new images."""
@@ -122,6 +128,24 @@ class Backends:
         if not candidates:
             raise exceptions.BadLocation('No enabled store has locations of scheme %r' % scheme)
         return max(candidates, key=lambda store: _match_length(store, url))
+
+    def name_for(self, url: str) -> str | None:
+        """The name of the store whose own URLs begin like this one; None when there is none, or stores are unnamed."""
+        found = max(self.enabled, key=lambda store: _match_length(store, url))
+        return found.name if _match_length(found, url) else None
+
+    def in_reading_order(self, locations: Sequence[strategies.L]) -> list[strategies.L]:
+        """The locations of an image, the one to read first coming first.
+
+        Stores of more weight come before others, then the strategy of the operator decides, then the given order.
+        """
+        return sorted(self._strategy(locations), key=lambda each: -self._weight(each.url, each.metadata))
+
+    def _weight(self, url: str, metadata: dict[str, Any]) -> int:
+        name = metadata.get('store') if self.multiple else None
+        if name not in self._backends:
+            name = self.name_for(url)
+        return self._backends[name].weight if name is not None else 0
 
     def close(self) -> None:
         """Close every store."""

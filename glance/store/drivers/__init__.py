@@ -10,6 +10,7 @@ from glance import exceptions
 
 _CLASSES = {
     'file': 'glance.store.drivers.filesystem:FileStore',
+    'http': 'glance.store.drivers.http:HttpStore',
 }
 _ALIASES = {
     'glance.store.filesystem.Store': 'file',

@@ -265,7 +265,7 @@ class RulesTest(unittest.TestCase):
 
     def test_lists(self):
         uri, inside = 'http://mirror.example.com/', 'http://inside.example.com/'
-        for expected, uri, rules in (
+        for expected, asked, rules in (
                 (False, uri, {'allowed_schemes': ['https']}),
                 (True, uri, {'allowed_schemes': [], 'disallowed_schemes': ['https']}),
                 (False, uri, {'allowed_schemes': [], 'disallowed_schemes': ['http']}),
@@ -295,8 +295,8 @@ class RulesTest(unittest.TestCase):
                 (False, inside, {'disallowed_networks': [], 'own_ports': [80]}),
                 (True, inside, {'disallowed_networks': [], 'own_ports': [9292]}),
         ):
-            with self.subTest(uri=uri, rules=rules):
-                self.assertEqual(expected, self.check(uri, **rules))
+            with self.subTest(uri=asked, rules=rules):
+                self.assertEqual(expected, self.check(asked, **rules))
 
     def test_refused_names_are_not_looked_up(self):
         asked = []
@@ -305,12 +305,12 @@ class RulesTest(unittest.TestCase):
         self.assertEqual([], asked)
 
     def test_configured(self):
-        conf = fakes.make_conf(fakes.temporary_directory(self), '''[import_filtering_opts]
+        conf = fakes.make_conf(fakes.temporary_directory(self), """[import_filtering_opts]
 allowed_ports = []
 allowed_hosts = [.example.com,198.51.100.0/24]
 allowed_networks = [127.0.0.0/8]
 deny_private_networks = True
-''')
+""")
         configured = URIFilter.from_conf(conf)
         configured._resolver = lookup
         for expected, uri in ((True, 'http://mirror.example.com:8080/'), (True, 'http://inside.example.com/'),

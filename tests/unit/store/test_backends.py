@@ -5,9 +5,8 @@ import unittest
 
 from oslo_config import cfg
 
+from glance import conf as configuration
 from glance import exceptions
-from glance.conf import backends as backends_options
-from glance.conf import store as store_options
 from glance.store.backends import Backends
 from glance.store.base import Location
 
@@ -23,10 +22,9 @@ class BackendsTestCase(unittest.TestCase):
         with open(path, 'w') as file:
             file.write(text.replace('@', self.root))
         conf = cfg.ConfigOpts()
-        conf.register_opts(backends_options.OPTIONS[None])
-        conf.register_opts([cfg.StrOpt('node_staging_uri', default='file://%s/staging/' % self.root)])
-        store_options.register(conf)
+        configuration.register(conf)
         conf(args=[], default_config_files=[path], default_config_dirs=[])
+        conf.set_default('node_staging_uri', 'file://%s/staging/' % self.root)
         return conf
 
     def backends(self, text):
