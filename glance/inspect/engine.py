@@ -56,7 +56,7 @@ class Inspection:
     def finish(self) -> None:
         """The stream is complete. Raises InvalidImageData."""
         if self._empty:
-            self.detected, self.virtual_size = 'raw', 0 if self._disk else None
+            self.detected, self.virtual_size = ('raw', 0) if self._disk else (None, None)
             return
         for sink in self._sinks:
             sink.finish()

@@ -5,8 +5,8 @@ One section a resource. Payloads never hold locations, tokens, or the service's 
 import datetime
 from typing import Any
 
-from glance.db.interface import MemberRecord
 from glance.domain.image import Image
+from glance.domain.member import Member
 from glance.domain.properties import is_internal
 
 Payload = dict[str, Any]
@@ -84,19 +84,19 @@ def of_sent_image(image: Image, bytes_sent: int, receiver_project: str | None, r
 
 # Members
 
-def of_member(record: MemberRecord) -> Payload:
+def of_member(member: Member) -> Payload:
     """``image.member.create``, ``image.member.update``."""
     return {
-        'image_id': record['image_id'],
-        'member_id': record['member'],
-        'status': record['status'],
-        'created_at': _time(record['created_at']),
-        'updated_at': _time(record['updated_at']),
+        'image_id': member.image_id,
+        'member_id': member.member_id,
+        'status': member.status,
+        'created_at': _time(member.created_at),
+        'updated_at': _time(member.updated_at),
         'deleted': False,
         'deleted_at': None,
     }
 
 
-def of_deleted_member(record: MemberRecord, deleted_at: datetime.datetime) -> Payload:
+def of_deleted_member(member: Member, deleted_at: datetime.datetime) -> Payload:
     """``image.member.delete``."""
-    return {**of_member(record), 'deleted': True, 'deleted_at': _time(deleted_at)}
+    return {**of_member(member), 'deleted': True, 'deleted_at': _time(deleted_at)}

@@ -43,6 +43,32 @@ class SequenceTest(unittest.TestCase):
         self.images.remove(image)
         self.assertEqual([('INFO', 'image.delete', 'deleted')], self.take())
 
+    def test_members(self):
+        members = gateway.members(fakes.caller(), self.env, self.add(visibility='shared'))
+        member = members.new(fakes.FRIEND)
+        members.add(member)
+        member.set_status('accepted')
+        self.assertRaises(exceptions.Forbidden, members.save, member)
+        friends = gateway.members(fakes.caller(fakes.FRIEND), self.env, gateway.images(
+            fakes.caller(fakes.FRIEND), self.env).get(member.image_id))
+        friends.save(member)
+        self.assertRaises(exceptions.Forbidden, friends.remove, member)
+        members.remove(member)
+        self.assertRaises(exceptions.MemberNotFound, members.remove, member)
+        self.assertEqual([('INFO', 'image.member.create', 'pending'), ('INFO', 'image.member.update', 'accepted'),
+                          ('INFO', 'image.member.delete', 'accepted')], self.take())
+
+    def test_deactivate_and_reactivate(self):
+        image = self.add()
+        self.images.upload(image, fakes.Source(DATA))
+        self.take()
+        for action, status, event in ((image.deactivate, 'deactivated', 'image.deactivate'),
+                                      (image.reactivate, 'active', 'image.reactivate')):
+            for expected in ([('INFO', 'image.update', status), ('INFO', event, status)], []):
+                action()
+                self.images.save(image)
+                self.assertEqual(expected, self.take())
+
     def test_upload(self):
         image = self.add()
         self.images.upload(image, fakes.Source(DATA))

@@ -4,6 +4,7 @@ import json
 import unittest
 
 from glance.domain.image import Image, Location
+from glance.domain.member import Member
 from glance.notify import payloads
 
 CREATED = datetime.datetime(2024, 2, 29, 1, 2, 3, 999999)
@@ -31,8 +32,7 @@ def image(**values):
 
 
 def membership():
-    return {'id': 5, 'image_id': 'i', 'member': 'm', 'status': 'pending', 'can_share': False, 'created_at': CREATED,
-            'updated_at': UPDATED}
+    return Member('i', 'm', 'pending', CREATED, UPDATED)
 
 
 class ImageTest(unittest.TestCase):
