@@ -3,7 +3,7 @@ import dataclasses
 from typing import Any
 
 from glance.context import RequestContext
-from glance.db.interface import ImageQuery, Removal
+from glance.db.interface import ImageQuery, Removal, Resource
 from glance.domain.image import Image
 from glance.domain.member import Member
 from glance.environment import Environment
@@ -79,9 +79,9 @@ class Images:
         """Move the image from ``queued`` to ``saving`` under the lease; ``store`` is where its data goes."""
         self.inner.begin_upload(image, lease, store)
 
-    def reserving(self, image: Image, source: Source, lease: Lease) -> Source:
-        """Return the data of the upload as far as the image's owner has room for it."""
-        return self.inner.reserving(image, source, lease)
+    def reserving(self, image: Image, source: Source, lease: Lease, resource: Resource = 'storage') -> Source:
+        """Return the data that the lease was taken for, as far as the image's owner has room for it."""
+        return self.inner.reserving(image, source, lease, resource)
 
     def finish_upload(self, image: Image, lease: Lease) -> None:
         """Store what the upload found out and make the image ``active``."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from glance import exceptions
 from glance.context import RequestContext
-from glance.db.interface import Charge, ImageChanges, ImageQuery, ImageRecord, LocationRecord, MemberRecord, Removal
+from glance.db.interface import Charge, ImageChanges, ImageQuery, ImageRecord, LocationRecord, MemberRecord, Removal, Resource
 from glance.domain.image import Image, Location
 from glance.domain.member import Member
 from glance.domain.properties import BASE_ATTRIBUTES
@@ -100,7 +100,7 @@ class DatabaseImages(Images):
         image.set_status('saving')
         self._write(image, [], 'queued', acquire=lease, charge=charge, columns={'status': 'saving'})
 
-    def reserving(self, image: Image, source: Source, lease: Lease) -> Source:
+    def reserving(self, image: Image, source: Source, lease: Lease, resource: Resource = 'storage') -> Source:
         return source
 
     def finish_upload(self, image: Image, lease: Lease) -> None:

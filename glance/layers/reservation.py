@@ -5,7 +5,7 @@ size is known, else as the bytes come. The lease ends with the upload, however t
 """
 import contextlib
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from glance import exceptions
@@ -14,6 +14,8 @@ from glance.db.interface import Charge, Resource
 from glance.domain.image import Image
 from glance.environment import Environment
 from glance.layers.base import Images
+from glance.layers.database import DatabaseImages
+from glance.quota.base import Quotas
 from glance.tasks.leases import Lease
 from glance.transfer.sources import Source
 
@@ -24,29 +26,31 @@ AHEAD = 64 * 1024 * 1024
 class ReserveImages(Images):
     """Refuses what would exceed a limit of the image's owner, whoever asks; does nothing where there are no limits."""
 
+    inner: DatabaseImages
+
     def add(self, image: Image) -> None:
-        self._charged(image, lambda charge: self.inner.add(image, charge), images=1, storage=_stored(image))
+        self._charged(image, {'images': 1, 'storage': _stored(image)}, lambda charge: self.inner.add(image, charge))
 
     def save(self, image: Image, from_status: str | None = None) -> None:
-        grown = _stored(image) - _stored(image.loaded) if image.loaded and self.env.quotas else 0
-        self._charged(image, lambda charge: self.inner.save(image, from_status, charge), storage=grown)
+        grown = _stored(image) - _stored(image.loaded) if image.loaded else 0
+        self._charged(image, {'storage': grown}, lambda charge: self.inner.save(image, from_status, charge))
 
     def begin_upload(self, image: Image, lease: Lease, store: str | None) -> None:
         # A stream of unknown length needs room for a byte, or it is not worth beginning.
         held = dataclasses.replace(lease, owner=image.owner, storage=lease.storage or 1)
-        self._charged(image, lambda charge: self.inner.begin_upload(image, held, store, charge),
-                      storage=held.storage, uploading=1)
+        self._charged(image, {'storage': held.storage, 'uploading': 1},
+                      lambda charge: self.inner.begin_upload(image, held, store, charge))
 
-    def reserving(self, image: Image, source: Source, lease: Lease) -> Source:
-        limit = self._limits(image, 'storage').get('storage')
-        if limit is None or lease.storage:
+    def reserving(self, image: Image, source: Source, lease: Lease, resource: Resource = 'storage') -> Source:
+        quotas, held = self.env.quotas, dataclasses.replace(lease, owner=image.owner)
+        limit = quotas.limits(image.owner, (resource,)).get(resource) if quotas else None
+        if quotas is None or limit is None or getattr(lease, resource):
             return source
-        held = dataclasses.replace(lease, owner=image.owner)
 
         def reserve(least: int, most: int) -> int:
             try:
-                with self._refusals_in_words(image):
-                    return self.env.database.lease_reserve(held, 'storage', least, most, limit)
+                with _in_words_of(quotas, image):
+                    return self.env.database.lease_reserve(held, resource, least, most, limit)
             except (exceptions.LeaseLost, exceptions.LimitExceeded):
                 # If the image was deleted, this is what the client must know.
                 self.inner.check_uploading(image)
@@ -54,22 +58,25 @@ class ReserveImages(Images):
 
         return ReservingSource(source, reserve)
 
-    def _charged(self, image: Image, write: Callable[[Charge | None], None], **deltas: int) -> None:
-        """Call ``write`` with the charge of what is more than before, if any of it is limited."""
+    def _charged(self, image: Image, deltas: Mapping[Resource, int], write: Callable[[Charge | None], None]) -> None:
+        """Call ``write`` with the charge of what is more than before, or with None when nothing of it is limited."""
+        quotas = self.env.quotas
         more = {resource: delta for resource, delta in deltas.items() if delta > 0}
-        limits = self._limits(image, *more)
-        with self._refusals_in_words(image):
-            write(Charge(image.owner, more, limits) if limits else None)
+        limits = quotas.limits(image.owner, tuple(more)) if quotas and more else {}
+        if quotas is None or not limits:
+            write(None)
+            return
+        with _in_words_of(quotas, image):
+            write(Charge(image.owner, more, limits))
 
-    def _limits(self, image: Image, *resources: Resource) -> dict[Resource, int]:
-        return self.env.quotas.limits(image.owner, resources) if self.env.quotas else {}
 
-    @contextlib.contextmanager
-    def _refusals_in_words(self, image: Image) -> Iterator[None]:
-        try:
-            yield
-        except exceptions.OverLimit as error:
-            raise self.env.quotas.refusal(image.owner, error) from None
+@contextlib.contextmanager
+def _in_words_of(quotas: Quotas, image: Image) -> Iterator[None]:
+    """Let a refusal be told in the names and units that the image's owner knows."""
+    try:
+        yield
+    except exceptions.OverLimit as error:
+        raise quotas.refusal(image.owner, error) from None
 
 
 class ReservingSource:

@@ -16,7 +16,7 @@ LOG = logging.getLogger(__name__)
 
 MIB = 1024 * 1024
 # What Keystone calls each resource, and how many of the units of records one of its own is.
-_NAMES: Mapping[Resource, tuple[str, int]] = {
+_NAMES: Mapping[str, tuple[str, int]] = {
     'storage': ('image_size_total', MIB), 'staging': ('image_stage_total', MIB),
     'images': ('image_count_total', 1), 'uploading': ('image_count_uploading', 1),
 }
@@ -60,13 +60,16 @@ class UnifiedLimits:
         if owner is None:
             return {}
         limits, used = self._limits(owner, RESOURCES), usage(owner)
-        return {name: {'usage': _rounded_up(used[resource], unit), 'limit': limits[resource]}
-                for resource, (name, unit) in _NAMES.items()}
+        report = {}
+        for resource in RESOURCES:
+            name, unit = _NAMES[resource]
+            report[name] = {'usage': _rounded_up(used[resource], unit), 'limit': limits[resource]}
+        return report
 
     def _limits(self, owner: str, resources: Collection[Resource]) -> dict[Resource, int]:
         """Return limits in Keystone's units; a negative one allows everything."""
         now = self._clock()
-        found = {}
+        found: dict[Resource, int] = {}
         for resource in resources:
             expires_at, limit = self._kept.get((owner, resource), (now, 0))
             if now < expires_at:

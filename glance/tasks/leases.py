@@ -63,10 +63,10 @@ def _read(path: str) -> str:
         return ''
 
 
-def new_lease(image_id: str, worker: str | None = None, storage: int = 0) -> Lease:
+def new_lease(image_id: str, worker: str | None = None, storage: int = 0, staging: int = 0) -> Lease:
     """Make a lease on an image for a worker (default: this process) that begins now and is to reserve some bytes."""
     expires_at = utcnow() + datetime.timedelta(seconds=DURATION)
-    return Lease(image_id, str(uuid.uuid4()), worker or worker_name(), expires_at, storage=storage)
+    return Lease(image_id, str(uuid.uuid4()), worker or worker_name(), expires_at, storage=storage, staging=staging)
 
 
 class LeaseKeeper:
@@ -81,12 +81,13 @@ class LeaseKeeper:
         self._thread: threading.Thread | None = None
 
     @contextlib.contextmanager
-    def hold(self, image_id: str, storage: int = 0) -> Iterator[Lease]:
+    def hold(self, image_id: str, storage: int = 0, staging: int = 0) -> Iterator[Lease]:
         """Make a lease on the image and prolong it until the block ends; the caller writes and drops it.
 
-        ``storage`` is how many bytes the work will put into stores, 0 when that is not known.
+        ``storage`` and ``staging`` are the bytes that the work will put into stores and into the staging area, 0 when
+        that is not known.
         """
-        lease = new_lease(image_id, self._worker, storage)
+        lease = new_lease(image_id, self._worker, storage, staging)
         with self._lock:
             self._held.add(lease.attempt)
             if self._thread is None:
