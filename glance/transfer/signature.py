@@ -12,7 +12,9 @@ from glance import exceptions
 from glance.domain.signature import Signature
 from glance.transfer.hashing import Digest
 
-_HASHES = {'SHA-224': hashes.SHA224, 'SHA-256': hashes.SHA256, 'SHA-384': hashes.SHA384, 'SHA-512': hashes.SHA512}
+_HASHES: dict[str, type[hashes.SHA224 | hashes.SHA256 | hashes.SHA384 | hashes.SHA512]] = {
+    'SHA-224': hashes.SHA224, 'SHA-256': hashes.SHA256, 'SHA-384': hashes.SHA384, 'SHA-512': hashes.SHA512,
+}
 _ECC = 'ECC_'
 
 
