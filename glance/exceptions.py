@@ -269,6 +269,12 @@ class DatabaseUnavailable(GlanceError):
     message = 'The database cannot be reached at the moment; try again later.'
 
 
+class LocationUnreadable(GlanceError):
+    """A stored location was encrypted with another key than the configured one, or damaged."""
+
+    message = 'A location of the image cannot be decrypted; the operator has to correct metadata_encryption_key.'
+
+
 class ClientDisconnected(GlanceError):
     """The client went away, or stalled past the socket timeout, before its body was complete."""
 

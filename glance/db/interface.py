@@ -139,12 +139,14 @@ class ImageChanges:
 
     ``columns`` holds new values of columns of ``images`` (never id, created_at, updated_at, deleted, deleted_at; status
     only together with ``from_status``). Properties and tags that are set or added exist afterwards whether or not they did
-    before; removing an absent one is no error. ``update_locations`` are records with an id (metadata, status and url
+    before; removing an absent one is no error. ``add_properties`` must not exist before, else Duplicate: of several
+    callers who add one at a time, one succeeds. ``update_locations`` are records with an id (metadata, status and url
     are written); ``remove_locations`` maps ids to ``'deleted'`` or ``'pending_delete'``.
     """
 
     columns: Mapping[str, Any] = field(default_factory=dict)
     set_properties: Mapping[str, str | None] = field(default_factory=dict)
+    add_properties: Mapping[str, str | None] = field(default_factory=dict)
     remove_properties: Iterable[str] = ()
     add_tags: Sequence[str] = ()
     remove_tags: Iterable[str] = ()
@@ -238,8 +240,8 @@ class Database(Protocol):
         well. What a lease on this image has reserved before does not count.
 
         Raises ImageNotFound when the image is absent or deleted, LeaseLost, LocationNotFound when
-        one to update is gone, Duplicate for properties whose names the engine cannot tell apart, Invalid for a value that
-        no column can hold.
+        one to update is gone, Duplicate for properties to add that exist and for those whose names the engine cannot tell
+        apart, Invalid for a value that no column can hold.
         """
 
     def image_remove(self, image_id: str, status: str = 'deleted', from_status: str | None = None,

@@ -129,6 +129,8 @@ class MemoryDatabase:
                 raise exceptions.ChangedMeanwhile(image_id)
             if release is not None:
                 self._check_lease(image_id, release)
+            for name in changes.add_properties.keys() & image['properties'].keys():
+                raise exceptions.Duplicate('Image %s has a property %s already.' % (image_id, name))
             stored = {location['id'] for location in image['locations']} - changes.remove_locations.keys()
             for location in changes.update_locations:
                 if location['id'] not in stored:
@@ -328,7 +330,7 @@ class MemoryDatabase:
     def _change_children(self, image: ImageRecord, changes: ImageChanges) -> None:
         for name in changes.remove_properties:
             image['properties'].pop(name, None)
-        image['properties'].update(changes.set_properties)
+        image['properties'].update({**changes.set_properties, **changes.add_properties})
         gone = frozenset(changes.remove_tags) - frozenset(changes.add_tags)
         image['tags'] = list(dict.fromkeys((*(tag for tag in image['tags'] if tag not in gone), *changes.add_tags)))
         self._pending[image['id']] += list(changes.remove_locations.values()).count('pending_delete')

@@ -148,6 +148,7 @@ def check_changes(changes: interface.ImageChanges, from_status: str | None, limi
         raise ValueError('a change of status needs from_status')
     check_columns(changes.columns, limits)
     check_properties(changes.set_properties, limits)
+    check_properties(changes.add_properties, limits)
     check_tags(changes.add_tags, limits)
     check_locations((*changes.add_locations, *changes.update_locations), limits)
     for status in changes.remove_locations.values():

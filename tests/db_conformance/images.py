@@ -151,6 +151,17 @@ class CreateAndGet(DatabaseCase):
 
 
 class Update(DatabaseCase):
+    def test_properties_to_add_must_not_exist(self):
+        image_id = self.create(properties={'a': '1', 'gone': 'x'})['id']
+        self.update(image_id, remove_properties=['gone'])
+        self.update(image_id, add_properties={'b': '2', 'gone': '3'})
+        self.assertEqual({'a': '1', 'b': '2', 'gone': '3'}, self.get(image_id)['properties'])
+        for name in ('a', 'b', 'gone'):
+            with self.assertRaises(exceptions.Duplicate):
+                self.update(image_id, add_properties={'new': 'x', name: 'y'}, columns={'name': 'changed'})
+        self.assertEqual({'a': '1', 'b': '2', 'gone': '3'}, self.get(image_id)['properties'])
+        self.assertIsNone(self.get(image_id)['name'])
+
     def test_only_the_difference_is_written(self):
         image = self.create(name='n', properties={'a': '1', 'b': '2'}, tags=['t'], locations=[{'url': 'u'}])
         stamp = self.update(image['id'], columns={'min_ram': 7})

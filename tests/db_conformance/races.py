@@ -5,7 +5,7 @@ import threading
 
 from glance import exceptions
 from glance.db.interface import Charge, ImageChanges
-from tests.db_conformance.base import DatabaseCase, lease
+from tests.db_conformance.base import ADMIN, DatabaseCase, lease
 
 THREADS = 6
 
@@ -57,6 +57,15 @@ class Races(DatabaseCase):
             self.assertEqual(sorted(['common', 'all', *('t%d' % i for i in range(THREADS))]), sorted(image['tags']))
             self.assertEqual(list('012345'), sorted(location['url'] for location in image['locations']))
 
+    def test_one_of_two_adds_of_a_property_wins(self):
+        for _ in range(5):
+            image_id = self.create(properties={'lock': 'old'})['id']
+            self.update(image_id, remove_properties=['lock'])
+            results = self.race(lambda i: self.update(image_id, add_properties={'lock': str(i)}))
+            self.assertEqual(['Duplicate'] * (THREADS - 1), self.kinds(results))
+            winner = next(i for i, result in enumerate(results) if not isinstance(result, Exception))
+            self.assertEqual({'lock': str(winner)}, self.get(image_id)['properties'])
+
     def test_one_of_two_images_of_an_id_wins(self):
         results = self.race(lambda i: self.create(id='same', name=str(i), properties={'p': str(i)}))
         self.assertEqual(['Duplicate'] * (THREADS - 1), self.kinds(results))
@@ -68,6 +77,25 @@ class Races(DatabaseCase):
         self.db.member_create(image_id, 'm')
         results = self.race(lambda i: self.db.image_remove(image_id))
         self.assertEqual(['ImageNotFound'] * (THREADS - 1), self.kinds(results))
+
+    def test_the_last_of_several_scrubbers_finishes_the_image(self):
+        for _ in range(5):
+            image_id = self.create(locations=[{'url': str(i)} for i in range(THREADS)])['id']
+            ids = [location['id'] for location in self.db.image_remove(image_id, 'pending_delete').locations]
+            results = self.race(lambda i: self.db.image_scrubbed(image_id, [ids[i]]))
+            self.assertEqual([False] * (THREADS - 1) + [True], sorted(results))
+            self.assertEqual('deleted', self.db.image_get(ADMIN, image_id, show_deleted=True)['status'])
+
+    def test_an_image_is_restored_or_scrubbed(self):
+        for _ in range(5):
+            image_id = self.create(locations=[{'url': 'u'}])['id']
+            ids = [location['id'] for location in self.db.image_remove(image_id, 'pending_delete').locations]
+            results = self.race(lambda i: (self.db.image_restore(image_id) if i % 2 else self.db.image_scrubbed(image_id, ids)))
+            image = self.db.image_get(ADMIN, image_id, show_deleted=True)
+            restored = None in results
+            self.assertEqual(('active', False, 1) if restored else ('deleted', True, 0),
+                             (image['status'], image['deleted'], len(image['locations'])))
+            self.assertNotEqual(restored, True in results)
 
     def test_one_owner_has_no_more_than_allowed(self):
         self.create(size=10, locations=[{'url': 'u'}])

@@ -6,6 +6,8 @@ from oslo_config import cfg
 from oslo_db import options
 
 from glance import exceptions
+from glance.conf import image_data
+from glance.db.encryption import UrlCipher
 from glance.db.sqlalchemy.engine import Engine
 from glance.db.sqlalchemy.images import ImageOperations
 from glance.db.sqlalchemy.leases import LeaseOperations
@@ -23,20 +25,27 @@ class SQLDatabase(ImageOperations, RemovalOperations, MemberOperations, LeaseOpe
     def __init__(self, conf: cfg.ConfigOpts):
         """Take the database from the options ``[database]`` of oslo.db. Raises ConfigurationError."""
         conf.register_opts(options.database_opts, 'database')
+        conf.register_opts(image_data.OPTIONS[None])
         section = conf.database
         if not section.connection:
             raise exceptions.ConfigurationError('[database] connection is not set; name the database, for example '
                                                 'mysql+pymysql://user:password@host/glance')
-        super().__init__(Engine(section.connection, {name: getattr(section, name) for name in NAMES}))
+        super().__init__(Engine(section.connection, {name: getattr(section, name) for name in NAMES}),
+                         UrlCipher(conf.metadata_encryption_key))
 
     @classmethod
-    def from_url(cls, url: str, **values: object) -> Self:
-        """Return the database at an SQLAlchemy URL, with other options of ``[database]`` by name (tests, tools)."""
+    def from_url(cls, url: str, key: str | None = None, **values: object) -> Self:
+        """Return the database at an SQLAlchemy URL, with other options of ``[database]`` by name (tests, tools).
+
+        ``key`` is the one that URLs of locations are encrypted with.
+        """
         conf = cfg.ConfigOpts()
         conf([], default_config_files=[], default_config_dirs=[])
         conf.register_opts(options.database_opts, 'database')
         for name, value in {'connection': url, **values}.items():
             conf.set_override(name, value, 'database')
+        conf.register_opts(image_data.OPTIONS[None])
+        conf.set_override('metadata_encryption_key', key)
         return cls(conf)
 
     @property

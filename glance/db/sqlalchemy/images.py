@@ -11,6 +11,7 @@ from oslo_db import exception as db_errors
 
 from glance import exceptions
 from glance.db import validation
+from glance.db.encryption import UrlCipher
 from glance.db.interface import Caller, Charge, ImageChanges, ImageQuery, ImageRecord, Lease, LocationRecord, Removal
 from glance.db.sqlalchemy import documents
 from glance.db.sqlalchemy.engine import Engine
@@ -45,8 +46,9 @@ class Viewer(NamedTuple):
 class ImageOperations(Operations):
     """Images with their properties, tags and locations."""
 
-    def __init__(self, engine: Engine):
+    def __init__(self, engine: Engine, urls: UrlCipher | None = None):
         super().__init__(engine)
+        self._urls = urls or UrlCipher()
         is_id = self._is_id(sa.bindparam('id', type_=sa.String))
         is_in_page = images.c.id.in_(sa.bindparam('ids', expanding=True))
         selects = {anonymous: documents.select_images(engine.dialect, anonymous) for anonymous in (False, True)}
@@ -86,7 +88,7 @@ class ImageOperations(Operations):
         statement, parameters = self._by_id[viewer.owner is None], {'id': image_id, 'caller': viewer.owner}
         found = self._engine.read(lambda connection: connection.scalar(statement, parameters))
         if found is not None:
-            image = documents.read_image(found, viewer.owner)
+            image = self._read(found, viewer.owner)
             if (show_deleted or not image['deleted']) and is_visible(viewer, image):
                 return image
         raise exceptions.ImageNotFound(image_id)
@@ -197,10 +199,16 @@ class ImageOperations(Operations):
         found: dict[str, ImageRecord] = {}
         for start in range(0, len(ids), CHUNK):
             for document in connection.scalars(statement, {'ids': ids[start:start + CHUNK], 'caller': viewer.owner}):
-                image = documents.read_image(document, viewer.owner)
+                image = self._read(document, viewer.owner)
                 if (query.deleted is None or image['deleted'] == query.deleted) and is_visible(viewer, image):
                     found[image['id']] = image
         return [found[image_id] for image_id in ids if image_id in found]
+
+    def _read(self, document: Any, caller: str | None) -> ImageRecord:
+        image = documents.read_image(document, caller)
+        for location in image['locations']:
+            location['url'] = self._urls.open(location['url'])
+        return image
 
     # Parts of writing
 
@@ -210,7 +218,7 @@ class ImageOperations(Operations):
         found = connection.scalar(self._by_id[True], {'id': image_id})
         if found is None:
             raise exceptions.ImageNotFound(image_id)
-        image = documents.read_image(found, None)
+        image = self._read(found, None)
         if not validation.is_as_expected(image, expected):
             raise exceptions.ChangedMeanwhile(image_id)
 
@@ -257,11 +265,22 @@ class ImageOperations(Operations):
 
     def _update_properties(self, connection: sa.Connection, image_id: str, changes: ImageChanges,
                            now: datetime.datetime) -> None:
-        gone = [name for name in changes.remove_properties if name not in changes.set_properties]
+        if changes.add_properties:
+            self._check_absent(connection, image_id, changes.add_properties)
+        wanted = {**changes.set_properties, **changes.add_properties}
+        gone = [name for name in changes.remove_properties if name not in wanted]
         self._bury(connection, image_properties, image_properties.c.name, image_id, gone, now)
-        if changes.set_properties:
-            self._write_properties(connection, self._upsert_property, changes.set_properties, {
+        if wanted:
+            self._write_properties(connection, self._upsert_property, wanted, {
                 'image_id': image_id, 'created_at': now, 'updated_at': now, 'deleted_at': None, 'deleted': False})
+
+    def _check_absent(self, connection: sa.Connection, image_id: str, names: Iterable[str]) -> None:
+        """The lock on the row of the image makes sure that the properties stay absent until the commit."""
+        equal = [self._dialect.equal(image_properties.c.name, _text(name)) for name in names]
+        name = connection.scalar(sa.select(image_properties.c.name).where(
+            image_properties.c.image_id == image_id, image_properties.c.deleted == sa.false(), sa.or_(*equal)).limit(1))
+        if name is not None:
+            raise exceptions.Duplicate('Image %s has a property %s already.' % (image_id, name))
 
     def _write_properties(self, connection: sa.Connection, statement: sa.Executable,
                           properties: Mapping[str, str | None], stamps: Mapping[str, Any]) -> None:
@@ -300,7 +319,11 @@ class ImageOperations(Operations):
         for location in changes.update_locations:
             update = _live(image_locations, image_locations.update(), image_id).where(
                 image_locations.c.id == location['id'])
-            if not connection.execute(update.values(**_location_row(location), updated_at=now)).rowcount:
+            values = self._location_row(location)
+            stored = connection.scalar(sa.select(image_locations.c.value).where(image_locations.c.id == location['id']))
+            if stored is not None and self._urls.open(stored) == location['url']:
+                del values['value']
+            if not connection.execute(update.values(**values, updated_at=now)).rowcount:
                 raise exceptions.LocationNotFound(image_id, location['id'])
         self._add_locations(connection, changes.add_locations, {
             'image_id': image_id, 'created_at': now, 'updated_at': now, 'deleted_at': None, 'deleted': False})
@@ -308,7 +331,7 @@ class ImageOperations(Operations):
     def _add_locations(self, connection: sa.Connection, locations: Sequence[LocationRecord], stamps: Mapping[str, Any]
                        ) -> None:
         """Insert locations and give the records their ids."""
-        rows = [{**_location_row(location), **stamps} for location in locations]
+        rows = [{**self._location_row(location), **stamps} for location in locations]
         if len(rows) == 1:
             locations[0]['id'] = connection.execute(image_locations.insert(), rows[0]).inserted_primary_key[0]
         elif rows:
@@ -318,11 +341,15 @@ class ImageOperations(Operations):
             for location, key in zip(reversed(locations), connection.scalars(newest), strict=True):
                 location['id'] = key
 
+    def _location_row(self, location: LocationRecord) -> dict[str, Any]:
+        return {'value': self._urls.seal(location['url']), 'meta_data': json.dumps(location.get('metadata') or {}),
+                'status': location.get('status', 'active')}
+
     def _live_locations(self, connection: sa.Connection, image_id: str) -> list[LocationRecord]:
         rows = connection.execute(sa.select(image_locations).where(
             image_locations.c.image_id == image_id, image_locations.c.deleted == sa.false()).order_by(image_locations.c.id))
-        return [{'id': row.id, 'url': row.value, 'metadata': json.loads(row.meta_data or '{}'), 'status': row.status}
-                for row in rows]
+        return [{'id': row.id, 'url': self._urls.open(row.value), 'metadata': json.loads(row.meta_data or '{}'),
+                 'status': row.status} for row in rows]
 
     def _bury(self, connection: sa.Connection, table: sa.Table, column: sa.Column, image_id: str,
               values: Iterable[str], now: datetime.datetime) -> None:
@@ -361,9 +388,4 @@ COUNT_CHILDREN = sa.select(
 
 def _location(location: LocationRecord) -> LocationRecord:
     return {'url': location['url'], 'metadata': dict(location.get('metadata') or {}),
-            'status': location.get('status', 'active')}
-
-
-def _location_row(location: LocationRecord) -> dict[str, Any]:
-    return {'value': location['url'], 'meta_data': json.dumps(location.get('metadata') or {}),
             'status': location.get('status', 'active')}
