@@ -1,6 +1,7 @@
 """The key manager of the cloud, reached through castellan (``[key_manager] backend``, Barbican by default)."""
 import contextlib
 import logging
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 
+# Ids become parts of the URLs of backends: no id of anything holds what could lead elsewhere.
+_ID = re.compile(r'[0-9A-Za-z][0-9A-Za-z_-]{0,254}')
 # What castellan calls the format of the certificates that it hands out, DER-encoded.
 _X509 = 'X.509'
 
@@ -54,6 +57,9 @@ class KeyManager:
 
 @contextlib.contextmanager
 def _translated(noun: str, key_id: str) -> Iterator[None]:
+    """Make sure that this can be an id, and put what goes wrong with it into words."""
+    if not _ID.fullmatch(key_id):
+        raise exceptions.KeyManagerError('%r is not an ID of a %s in the key manager.' % (key_id[:80], noun))
     try:
         yield
     except Exception as error:

@@ -33,6 +33,11 @@ class KeyManagerTest(KeysTestCase):
         for verb in (self.keys.certificate, self.keys.delete):
             self.assert_refused('nothing does not exist', verb, self.owner, 'nothing')
 
+    def test_what_is_no_id(self):
+        for object_id in ('', '.', '../x', 'a/b', 'a%2fb', 'http://example.org/x', 'a b', 'a\n', '*', '?x', 'x' * 256, '-x'):
+            for verb in (self.keys.certificate, self.keys.delete):
+                self.assert_refused('is not an ID', verb, self.owner, object_id)
+
     def test_delete(self):
         object_id = self.keep(b'key')
         self.keys.delete(self.owner, object_id)
