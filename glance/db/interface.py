@@ -233,7 +233,7 @@ class Database(Protocol):
         With ``from_status`` the row is written only while it has this status, else StatusConflict. ``acquire`` records
         a lease on the image in the same transaction (replacing one that is left over); ``release`` is the attempt whose
         lease must still be held, and drops it. ``expected`` holds what the image must be like at this moment, else
-        ChangedMeanwhile: values of columns, all tags and locations, and some of the properties.
+        ChangedMeanwhile: values of columns, all properties, all tags, all locations.
 
         With ``charge`` nothing is written, and OverLimit raised, when the owner would have more than a limit allows. What
         several callers charge to one owner is looked at one after the other, so that together they keep the limit as

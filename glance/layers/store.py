@@ -82,6 +82,9 @@ class StoreImages(Images):
             except exceptions.GlanceError as failure:
                 LOG.warning('Image %s cannot be read from %s: %s', image.image_id, redact(location.url), failure)
                 error = failure
+        if isinstance(error, exceptions.ObjectNotFound):
+            # An image that was deleted since it was loaded is not one without data. Raises ImageNotFound.
+            self.inner.get(image.image_id)
         raise error
 
     def _open(self, image: Image, location: Location, offset: int, length: int | None) -> Reader:

@@ -85,7 +85,8 @@ class CreateAndGet(DatabaseCase):
         image = self.create(name='n', properties={'p': '1'}, tags=['t'], locations=[{'url': 'u', 'metadata': {'k': 'v'}}])
         expected = {name: image[name] for name in ('name', 'owner', 'size', 'properties', 'tags', 'locations')}
         self.db.image_update(image['id'], ImageChanges({'min_ram': 1}), expected=expected)
-        for changes in (ImageChanges(set_properties={'p': '2'}), ImageChanges(add_tags=['u']),
+        for changes in (ImageChanges(set_properties={'p': '2'}), ImageChanges(set_properties={'q': '1'}),
+                        ImageChanges(remove_properties=['q']), ImageChanges(add_tags=['u']),
                         ImageChanges({'name': 'm'}), ImageChanges(remove_locations={image['locations'][0]['id']: 'deleted'})):
             fresh = self.get(image['id'])
             expected = {name: fresh[name] for name in expected}

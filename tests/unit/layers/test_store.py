@@ -293,6 +293,11 @@ class DownloadTest(Base):
         self.store.objects.clear()
         self.assertRaises(exceptions.ObjectNotFound, self.images.download, image)
 
+    def test_an_image_that_was_deleted_since_it_was_loaded(self):
+        image = self.uploaded()
+        self.images.remove(self.images.get(image.image_id))
+        self.assertRaises(exceptions.ImageNotFound, self.images.download, image)
+
     def test_the_next_location_is_tried(self):
         image = self.uploaded()
         image.locations[:0] = [Location('nowhere:///x'), Location(self.store.url('absent'))]
