@@ -25,12 +25,12 @@ def dispose(keys: KeyManager, database: Database, context: RequestContext, image
     if not key_id or image.extra_properties.get(POLICY) != _DELETE:
         return
     if image.owner is None or context.owner != image.owner:
-        LOG.warning('The key %s of deleted image %s stays: the image was not deleted by its owner.', key_id, image.image_id)
+        LOG.warning('The key %r of deleted image %s stays: the image was not deleted by its owner.', key_id, image.image_id)
         return
     try:
         if database.property_in_use(KEY, key_id, except_image=image.image_id):
-            LOG.info('The key %s of deleted image %s stays: another image uses it.', key_id, image.image_id)
+            LOG.info('The key %r of deleted image %s stays: another image uses it.', key_id, image.image_id)
             return
         keys.delete(context, key_id)
     except exceptions.GlanceError as error:
-        LOG.warning('The key %s of deleted image %s stays: %s', key_id, image.image_id, error)
+        LOG.warning('The key %r of deleted image %s stays: %s', key_id, image.image_id, error)

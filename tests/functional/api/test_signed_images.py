@@ -169,7 +169,7 @@ class KeyDeletionTest(KeysTestCase):
             image_id, _ = self.encrypted(key_id)
             self.assertStatus(204, client.delete(f'/v2/images/{image_id}'))
             self.assertTrue(self.kept(key_id))
-            self.assertIn('The key %s of deleted image %s stays' % (key_id, image_id), self.server.log_text())
+            self.assertIn('The key %r of deleted image %s stays' % (key_id, image_id), self.server.log_text())
 
     def test_a_key_manager_that_fails_keeps_no_image(self):
         for key_id in ('nowhere', 'a/../b', '*'):
