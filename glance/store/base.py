@@ -97,6 +97,9 @@ class Store(Protocol):
     url_prefixes: tuple[str, ...]
     """What the URLs of this store's own objects begin with, down to a separator: ``file:///srv/images/``."""
 
+    details: dict[str, Any]
+    """What administrators are told of its configuration, without credentials."""
+
     def writer(self, image_id: str, size: int | None = None, attempt: str | None = None) -> Writer:
         """Begin an object of ``size`` bytes (None when not known).
 

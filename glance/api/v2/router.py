@@ -24,6 +24,8 @@ ROUTES: dict[str, dict[str, Handler]] = {
     '/images/{image_id}/members': {'GET': members.index, 'POST': members.create},
     '/images/{image_id}/members/{member_id}': {'GET': members.show, 'PUT': members.update, 'DELETE': members.delete},
     '/images/{image_id}/tags/{tag}': {'PUT': tags.add, 'DELETE': tags.remove},
+    '/info/stores': {'GET': info.stores},
+    '/info/stores/detail': {'GET': info.stores_detail},
     '/info/usage': {'GET': info.usage},
     '/schemas/image': {'GET': schemas.image},
     '/schemas/images': {'GET': schemas.images},

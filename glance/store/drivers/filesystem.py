@@ -38,6 +38,7 @@ _READ_ERRORS = {
 class FileStore:
     """A ``store.base.Store`` of files.
 
+    :param chunk_size: in bytes, only told; reading and writing go by larger blocks
     :param directories: where images are; at least one, the highest priority first
     :param file_mode: permissions of the files of images; None for 640 less the umask
     :param directory_mode: permissions of directories that have to be created
@@ -47,8 +48,12 @@ class FileStore:
     capabilities = Capability.READ_RANDOM | Capability.WRITE
 
     def __init__(self, name: str | None, directories: Sequence[Directory], *, thin: bool = False, fsync: bool = True,
-                 file_mode: int | None = None, directory_mode: int = 0o750, deadline: Deadline | None = None):
+                 chunk_size: int = 65536, file_mode: int | None = None, directory_mode: int = 0o750,
+                 deadline: Deadline | None = None):
         self.name = name
+        paths = [directory.path for directory in directories]
+        self.details = {'data_dir': paths if len(paths) > 1 else paths[0], 'chunk_size': chunk_size,
+                        'thin_provisioning': thin}
         self.url_prefixes = tuple('%s://%s/' % (scheme, directory.path.rstrip('/'))
                                   for directory in directories for scheme in self.schemes)
         self.thin, self.fsync, self.file_mode = thin, fsync, file_mode
@@ -66,7 +71,8 @@ class FileStore:
     def from_options(cls, options, name: str | None) -> 'FileStore':
         """The store that a configuration section describes. Raises ConfigurationError."""
         return cls(name, directories.configured(options), thin=options.filesystem_thin_provisioning,
-                   fsync=options.filesystem_store_fsync, file_mode=_file_mode(options),
+                   fsync=options.filesystem_store_fsync, chunk_size=options.filesystem_store_chunk_size,
+                   file_mode=_file_mode(options),
                    deadline=Deadline(options.filesystem_store_timeout, options.filesystem_store_thread_pool_size,
                                      options.filesystem_store_threadpool_threshold))
 

@@ -11,6 +11,7 @@ import logging
 import re
 import urllib.parse
 from collections.abc import Iterator
+from typing import Any
 
 from glance import exceptions
 from glance.outbound.fetch import Fetcher, Response
@@ -40,6 +41,7 @@ class HttpStore:
 
     def __init__(self, name: str | None, fetcher: Fetcher, uri_filter: URIFilter):
         self.name = name
+        self.details: dict[str, Any] = {}
         self._fetcher, self._filter = fetcher, uri_filter
 
     @classmethod
