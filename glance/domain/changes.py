@@ -23,6 +23,7 @@ class Changes:
     added_locations: list['Location']
     updated_locations: list['Location']
     removed_locations: list['Location']
+    reordered_locations: bool = False
 
     def __bool__(self) -> bool:
         return any(getattr(self, field.name) for field in dataclasses.fields(self))
@@ -47,4 +48,6 @@ def difference(before: 'Image', after: 'Image') -> Changes:
         updated_locations=[location for location in after.locations
                            if location.id is not None and location != stored.get(location.id)],
         removed_locations=[location for location in before.locations if location.id not in kept],
+        reordered_locations=[location.id for location in after.locations if location.id in stored] != [
+            location.id for location in before.locations if location.id in kept],
     )

@@ -4,6 +4,7 @@ from typing import Any
 from glance import exceptions
 from glance.context import RequestContext
 from glance.domain.image import Image
+from glance.domain.location import NewLocation
 from glance.domain.member import Member
 from glance.layers.base import Images, Members
 from glance.store.base import Reader
@@ -33,6 +34,11 @@ class AuthorizeImages(Images):
     def upload(self, image: Image, source: Source, size: int | None = None, store: str | None = None) -> None:
         _check_mutable(image, self.context, 'upload data of')
         self.inner.upload(image, source, size, store)
+
+    def import_location(self, image: Image, location: NewLocation) -> None:
+        # Services add locations to images of the projects that they work for.
+        _refuse_read_only(self.context)
+        self.inner.import_location(image, location)
 
     def data_size(self, image: Image) -> int:
         self._check_readable(image)

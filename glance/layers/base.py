@@ -5,6 +5,7 @@ from typing import Any
 from glance.context import RequestContext
 from glance.db.interface import ImageQuery, Removal, Resource
 from glance.domain.image import Image
+from glance.domain.location import NewLocation
 from glance.domain.member import Member
 from glance.environment import Environment
 from glance.store.base import Reader
@@ -61,6 +62,10 @@ class Images:
         """Store the image's data, ``size`` bytes when that is known, in the named store (default: the default one)."""
         self.inner.upload(image, source, size, store)
 
+    def import_location(self, image: Image, location: NewLocation) -> None:
+        """Give a queued image its data by a location; what takes time is done after this call."""
+        self.inner.import_location(image, location)
+
     def data_size(self, image: Image) -> int:
         """The size in bytes of the data that the caller may download. Raises ObjectNotFound when there is none."""
         return self.inner.data_size(image)
@@ -90,6 +95,16 @@ class Images:
     def abort_upload(self, image: Image, lease: Lease, error: BaseException) -> None:
         """Return the image to ``queued`` because of the error; nothing happens when it is gone."""
         self.inner.abort_upload(image, lease, error)
+
+    # Steps of work that goes on after its request was answered, which only the innermost layer takes.
+
+    def begin_work(self, image: Image, lease: Lease) -> None:
+        """Store what changed together with the lease. Raises Duplicate when a property that is new exists by now."""
+        self.inner.begin_work(image, lease)
+
+    def finish_work(self, image: Image, lease: Lease, goes_on: bool = False) -> None:
+        """Store what changed while the lease is held, and drop it unless the work goes on. Raises LeaseLost."""
+        self.inner.finish_work(image, lease, goes_on)
 
     # Steps of a removal, which only the innermost layer takes.
 

@@ -1,4 +1,5 @@
 """The innermost layer: between images, their members and the records."""
+import dataclasses
 import logging
 import uuid
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ from glance.domain.member import Member
 from glance.domain.properties import BASE_ATTRIBUTES
 from glance.environment import Environment
 from glance.layers.base import Images, Members, Page
-from glance.tasks.leases import Lease
+from glance.tasks.leases import Lease, prolonged
 from glance.transfer.sources import Source
 
 LOG = logging.getLogger(__name__)
@@ -59,12 +60,20 @@ class DatabaseImages(Images):
         changes = image.changes
         if 'status' in changes.attributes and from_status is None:
             from_status = image.loaded.status
-        self._write(image, changes.added_locations, from_status, charge=charge,
-                    expected=_expected(image.loaded) if image.guarded else None, columns=changes.attributes,
-                    set_properties=changes.set_properties, remove_properties=changes.removed_properties,
-                    add_tags=changes.added_tags, remove_tags=changes.removed_tags,
-                    update_locations=[_location_record(location) for location in changes.updated_locations],
-                    remove_locations={location.id: 'deleted' for location in changes.removed_locations})
+        self._write_changes(image, from_status, charge=charge, set_properties=changes.set_properties,
+                            expected=_expected(image.loaded) if image.guarded else None)
+
+    def begin_work(self, image: Image, lease: Lease) -> None:
+        changes = image.changes
+        new = {name: value for name, value in changes.set_properties.items() if name in changes.new_properties}
+        old = {name: value for name, value in changes.set_properties.items() if name not in new}
+        self._write_changes(image, image.loaded.status, acquire=lease, set_properties=old, add_properties=new)
+
+    def finish_work(self, image: Image, lease: Lease, goes_on: bool = False, charge: Charge | None = None) -> None:
+        changes = image.changes
+        self._write_changes(image, image.loaded.status if 'status' in changes.attributes else None, charge=charge,
+                            release=lease.attempt, acquire=prolonged(lease) if goes_on else None,
+                            set_properties=changes.set_properties)
 
     def begin_removal(self, image: Image) -> Removal:
         # An upload may have ended since the image was loaded: what counts is what the transaction found.
@@ -139,10 +148,21 @@ class DatabaseImages(Images):
             # The bytes go on; whether the record can be written counts at the end.
             return
 
+    def _write_changes(self, image: Image, from_status: str | None, **more: Any) -> None:
+        """Write what differs from the loaded image, but for the properties that were set."""
+        changes, added = image.changes, _to_append(image)
+        moved = [location.id for location in added if location.id is not None]
+        gone = moved + [location.id for location in changes.removed_locations]
+        self._write(image, added, from_status, columns=changes.attributes, remove_properties=changes.removed_properties,
+                    add_tags=changes.added_tags, remove_tags=changes.removed_tags,
+                    update_locations=[_location_record(location) for location in changes.updated_locations
+                                      if location.id not in moved],
+                    remove_locations=dict.fromkeys(gone, 'deleted'), **more)
+
     def _write(self, image: Image, added: Sequence[Location], from_status: str | None, *, acquire: Lease | None = None,
                release: str | None = None, expected: ImageRecord | None = None, charge: Charge | None = None,
                **changes: Any) -> None:
-        records = [_location_record(location) for location in added]
+        records = [_location_record(dataclasses.replace(location, id=None)) for location in added]
         image.updated_at = self._database.image_update(
             image.image_id, ImageChanges(add_locations=records, **changes), from_status, acquire=acquire, release=release,
             expected=expected, charge=charge)
@@ -212,6 +232,20 @@ def _expected(loaded: Image) -> ImageRecord:
     return {'updated_at': loaded.updated_at, 'properties': loaded.extra_properties, 'tags': loaded.tags,
             'locations': [_location_record(location) for location in loaded.locations],
             **{name: getattr(loaded, name) for name in _COLUMNS}}
+
+
+def _to_append(image: Image) -> list[Location]:
+    """Return the locations that need a new record, which are kept in the order of their ids.
+
+    These are the new ones, and each one that stands behind one of them or behind a younger one.
+    """
+    last, appended = 0, []
+    for location in image.locations:
+        if location.id is None or appended or location.id < last:
+            appended.append(location)
+        else:
+            last = location.id
+    return appended
 
 
 def _location(record: LocationRecord) -> Location:

@@ -30,6 +30,14 @@ class NotifyImages(Images):
         elif (former, image.status) == ('deactivated', 'active'):
             self._tell('image.reactivate', image)
 
+    def begin_work(self, image: Image, lease: Lease) -> None:
+        self.inner.begin_work(image, lease)
+        self._tell('image.update', image)
+
+    def finish_work(self, image: Image, lease: Lease, goes_on: bool = False) -> None:
+        self.inner.finish_work(image, lease, goes_on)
+        self._tell('image.update', image)
+
     def finish_removal(self, image: Image, removal: Removal) -> None:
         self.inner.finish_removal(image, removal)
         self.env.notifier.info('image.delete', payloads.of_deleted_image(image, utcnow()), image.image_id)

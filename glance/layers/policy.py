@@ -1,11 +1,13 @@
 """The operator's rules, asked before anything is done or told."""
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from typing import Any
 
 from glance import exceptions
 from glance.db.interface import ImageQuery
+from glance.domain.changes import Changes
 from glance.domain.image import Image
+from glance.domain.location import NewLocation
 from glance.domain.member import Member
 from glance.layers.base import Images, Members, Page
 from glance.store.base import Reader
@@ -13,6 +15,10 @@ from glance.transfer.sources import Source
 
 # Rules that guard giving an image a visibility.
 _VISIBILITY_RULES = {'public': 'publicize_image', 'community': 'communitize_image'}
+# Rules that services pass, whose tokens need no role that shows images.
+_SERVICE_RULES = ('add_image_location', 'fetch_image_location')
+# What an image gets together with its first location.
+_FROM_LOCATION = frozenset(('status', 'size', 'checksum', 'os_hash_algo', 'os_hash_value'))
 # Rules that guard the actions, which are changes of status and nothing else.
 _ACTION_RULES = {('active', 'deactivated'): 'deactivate', ('deactivated', 'active'): 'reactivate'}
 
@@ -46,10 +52,13 @@ class EnforceImages(Images):
 
     def get(self, image_id: str, rule: str | None = None) -> Image:
         image = self.inner.get(image_id, rule)
-        if not self._allows('get_image', target_of(image)):
+        target = target_of(image)
+        if rule in _SERVICE_RULES and self._allows(rule, target):
+            return image
+        if not self._allows('get_image', target):
             raise exceptions.ImageNotFound(image_id)
         if rule is not None:
-            self._check(rule, target_of(image))
+            self._check(rule, target)
         return image
 
     def list(self, query: ImageQuery) -> Page:
@@ -76,6 +85,10 @@ class EnforceImages(Images):
         self._check('upload_image', target_of(image))
         self.inner.upload(image, source, size, store)
 
+    def import_location(self, image: Image, location: NewLocation) -> None:
+        self._check('add_image_location', target_of(image))
+        self.inner.import_location(image, location)
+
     def data_size(self, image: Image) -> int:
         self._check('download_image', target_of(image))
         return self.inner.data_size(image)
@@ -96,13 +109,26 @@ def _rules_for_changes(image: Image) -> Iterator[str]:
     action = _ACTION_RULES.get(((image.loaded or image).status, image.status))
     if action is not None:
         yield action
-        attributes = {name: value for name, value in changes.attributes.items() if name != 'status'}
-        changes = dataclasses.replace(changes, attributes=attributes)
+        changes = _without(changes, {'status'})
+    if changes.added_locations or changes.updated_locations or changes.reordered_locations:
+        action = 'set_image_location'
+        yield action
+        changes = _without(changes, _FROM_LOCATION)
+    if changes.removed_locations:
+        action = 'delete_image_location'
+        yield action
+    changes = dataclasses.replace(changes, added_locations=[], updated_locations=[], removed_locations=[],
+                                  reordered_locations=False)
     if changes or action is None:
         yield 'modify_image'
     visibility = changes.attributes.get('visibility')
     if visibility in _VISIBILITY_RULES:
         yield _VISIBILITY_RULES[visibility]
+
+
+def _without(changes: Changes, names: Set[str]) -> Changes:
+    return dataclasses.replace(changes, attributes={
+        name: value for name, value in changes.attributes.items() if name not in names})
 
 
 class EnforceMembers(Members):

@@ -12,6 +12,7 @@ from glance import exceptions
 from glance.context import RequestContext
 from glance.db.interface import Condition, ImageQuery
 from glance.domain.image import Image
+from glance.domain.location import NewLocation
 from glance.domain.properties import BASE_ATTRIBUTES
 from glance.environment import Environment
 from glance.layers.base import Images, Page
@@ -68,6 +69,10 @@ class ProtectImages(Images):
     def upload(self, image: Image, source: Source, size: int | None = None, store: str | None = None) -> None:
         with self._whole(image):
             self.inner.upload(image, source, size, store)
+
+    def import_location(self, image: Image, location: NewLocation) -> None:
+        with self._whole(image):
+            self.inner.import_location(image, location)
 
     def data_size(self, image: Image) -> int:
         with self._whole(image):

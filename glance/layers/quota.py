@@ -3,6 +3,7 @@ from typing import Any
 
 from glance import exceptions
 from glance.domain.image import Image
+from glance.domain.location import NewLocation
 from glance.domain.member import Member
 from glance.domain.properties import is_internal
 from glance.layers.base import Images, Members
@@ -27,9 +28,15 @@ class QuotaImages(Images):
         changes = image.changes
         if changes.added_tags:
             self._check_tags(image)
+        if changes.added_locations:
+            _check_count('locations', len(image.locations), self.env.conf.image_location_quota)
         if any(not is_internal(name) for name in changes.new_properties):
             self._check_properties(image)
         self.inner.save(image, from_status)
+
+    def import_location(self, image: Image, location: NewLocation) -> None:
+        _check_count('locations', len(image.locations) + 1, self.env.conf.image_location_quota)
+        self.inner.import_location(image, location)
 
     def upload(self, image: Image, source: Source, size: int | None = None, store: str | None = None) -> None:
         cap = self.env.conf.image_size_cap

@@ -41,6 +41,10 @@ class ReserveImages(Images):
         self._charged(image, {'storage': held.storage, 'uploading': 1},
                       lambda charge: self.inner.begin_upload(image, held, store, charge))
 
+    def finish_work(self, image: Image, lease: Lease, goes_on: bool = False) -> None:
+        grown = _stored(image) - _stored(image.loaded) if image.loaded else 0
+        self._charged(image, {'storage': grown}, lambda charge: self.inner.finish_work(image, lease, goes_on, charge))
+
     def reserving(self, image: Image, source: Source, lease: Lease, resource: Resource = 'storage') -> Source:
         quotas, held = self.env.quotas, dataclasses.replace(lease, owner=image.owner)
         limit = quotas.limits(image.owner, (resource,)).get(resource) if quotas else None

@@ -5,6 +5,7 @@ While the work goes on a heartbeat prolongs it. When the worker dies the lease l
 the half-done work.
 """
 import contextlib
+import dataclasses
 import datetime
 import logging
 import os
@@ -67,6 +68,11 @@ def new_lease(image_id: str, worker: str | None = None, storage: int = 0, stagin
     """Make a lease on an image for a worker (default: this process) that begins now and is to reserve some bytes."""
     expires_at = utcnow() + datetime.timedelta(seconds=DURATION)
     return Lease(image_id, str(uuid.uuid4()), worker or worker_name(), expires_at, storage=storage, staging=staging)
+
+
+def prolonged(lease: Lease) -> Lease:
+    """Return the lease as a heartbeat at this moment would make it."""
+    return dataclasses.replace(lease, expires_at=utcnow() + datetime.timedelta(seconds=DURATION))
 
 
 class LeaseKeeper:
