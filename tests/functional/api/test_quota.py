@@ -133,13 +133,18 @@ class TestReservations(SlowUpload):
         self.assertEqual(5 * MIB, self.stored())
 
     def test_an_upload_of_unknown_size_reserves_what_has_come(self):
-        first, second, third = self.create(), self.create(), self.create()
-        upload = self.uploading(first, None)
-        wait_for('its first bytes', lambda: self.user.upload(second, b'x' * (4 * MIB + 1)).status_code == 413)
-        self.assertUpload(204, second, b'x' * (3 * MIB))
+        upload = self.uploading(self.create(), None)
+
+        def is_reserved():
+            image_id = self.create()
+            status = self.user.upload(image_id, b'x' * (4 * MIB + 1)).status_code
+            self.assertStatus(204, self.user.delete(f'/v2/images/{image_id}'))
+            return status == 413
+        wait_for('its first bytes', is_reserved)
+        self.assertUpload(204, self.create(), b'x' * (3 * MIB))
         upload.send(b'x' * MIB)
         self.assertEqual(204, upload.finish().status)
-        self.assertRefused(third, b'x', 5 * MIB, 0)
+        self.assertRefused(self.create(), b'x', 5 * MIB, 0)
 
     def test_an_upload_that_breaks_the_quota_keeps_nothing(self):
         first, second = self.create(), self.create()
