@@ -20,6 +20,7 @@ from glance.quota import unified
 from glance.quota.base import Quotas
 from glance.quota.storage import StorageQuota
 from glance.store.backends import Backends
+from glance.tasks.background import Background
 from glance.tasks.leases import LeaseKeeper
 
 LOG = logging.getLogger(__name__)
@@ -50,9 +51,11 @@ class Environment:
     signatures: Signatures
     protections: protection.Protections | None = None
     quotas: Quotas | None = None
+    background: Background = dataclasses.field(default_factory=Background)
 
     def close(self) -> None:
         """Release connections and threads."""
+        self.background.close()
         self.notifier.close()
         self.leases.close()
         self.stores.close()

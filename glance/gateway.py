@@ -6,6 +6,7 @@ from glance.layers.authorization import AuthorizeImages, AuthorizeMembers
 from glance.layers.base import Images, Members
 from glance.layers.database import DatabaseImages, DatabaseMembers
 from glance.layers.encryption_key import DisposeKeys
+from glance.layers.location import LocateImages
 from glance.layers.notification import NotifyImages, NotifyMembers
 from glance.layers.policy import EnforceImages, EnforceMembers
 from glance.layers.protection import ProtectImages
@@ -15,8 +16,8 @@ from glance.layers.signature import SignImages
 from glance.layers.store import StoreImages
 
 # Outermost first.
-IMAGE_LAYERS = (AuthorizeImages, EnforceImages, ProtectImages, QuotaImages, SignImages, DisposeKeys, StoreImages,
-                NotifyImages, ReserveImages)
+IMAGE_LAYERS = (AuthorizeImages, EnforceImages, ProtectImages, QuotaImages, SignImages, LocateImages, DisposeKeys,
+                StoreImages, NotifyImages, ReserveImages)
 MEMBER_LAYERS = (AuthorizeMembers, EnforceMembers, QuotaMembers, NotifyMembers)
 
 

@@ -15,6 +15,10 @@ OPTIONS = {None: [
     cfg.BoolOpt(
         'do_secure_hash', default=True,
         help='Compute checksum and hash in the background when a location is added to an image by its own API call.'),
+    cfg.BoolOpt(
+        'verify_added_locations', default=True,
+        help='Read all data at a location that is added to an image which has data already, and compare it with the hash '
+             'of the image. When this is off, who may add locations can exchange the data of images in use.'),
     cfg.IntOpt(
         'http_retries', default=3, min=0,
         help='How often reading the data for such a background hash is tried again.'),

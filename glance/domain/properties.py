@@ -15,8 +15,12 @@ MAX_INTEGER = 2 ** 31 - 1
 MAX_NAME = 255
 MAX_VALUE_BYTES = 65535
 INTERNAL_PREFIX = 'os_glance'
+# Names the task that works on the image; who adds it to an image that has none may.
+IMPORT_LOCK = 'os_glance_import_task'
+# Says of an image that nobody has compared its hash with its data.
+UNVERIFIED_HASH = 'os_glance_unverified_hash'
 # Internal properties that clients may read.
-SHOWN_INTERNAL = frozenset(('os_glance_import_task', 'os_glance_importing_to_stores', 'os_glance_failed_import'))
+SHOWN_INTERNAL = frozenset((IMPORT_LOCK, 'os_glance_importing_to_stores', 'os_glance_failed_import'))
 _UUID = re.compile(r'[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}')
 
 

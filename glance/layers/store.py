@@ -1,10 +1,13 @@
 """The data of images: stored, delivered and deleted so that a record never names bytes that are not there."""
+import dataclasses
+import functools
 import logging
 
 from glance import exceptions
 from glance.domain.image import Image, Location
 from glance.inspect.engine import Inspection
 from glance.layers.base import Images
+from glance.layers.first_readable import FirstReadable
 from glance.store.base import Location as StoreLocation
 from glance.store.base import Reader, Store
 from glance.store.location import redact
@@ -69,23 +72,46 @@ class StoreImages(Images):
             self.inner.abort_upload(image, lease, error)
             raise
 
+    def save(self, image: Image, from_status: str | None = None) -> None:
+        former, removed = list(image.loaded.locations) if image.loaded else [], image.changes.removed_locations
+        self.inner.save(image, from_status)
+        kept = {location.url for location in image.locations}
+        for location in removed:
+            if location.url in kept:
+                continue
+            try:
+                self._remove_data(image.image_id, location)
+            except exceptions.GlanceError:
+                self._bring_back(image, former, location)
+                raise
+
+    def _bring_back(self, image: Image, former: list[Location], location: Location) -> None:
+        """Give the image a location again whose data could not be deleted, in its former place."""
+        present = {each.id for each in image.locations}
+        image.locations = [each if each.id in present else dataclasses.replace(each, id=None) for each in former
+                           if each.id in present or each.id == location.id]
+        self.inner.save(image)
+
     def data_size(self, image: Image) -> int:
         if image.status not in _READABLE or not image.locations or image.size is None:
             raise exceptions.ObjectNotFound()
         return image.size
 
     def download(self, image: Image, offset: int = 0, length: int | None = None) -> Reader:
-        error: exceptions.GlanceError = exceptions.ObjectNotFound()
-        for location in image.locations:
-            try:
-                return self._open(image, location, offset, length)
-            except exceptions.GlanceError as failure:
-                LOG.warning('Image %s cannot be read from %s: %s', image.image_id, redact(location.url), failure)
-                error = failure
-        if isinstance(error, exceptions.ObjectNotFound):
+        locations = self.env.stores.in_reading_order(image.locations)
+        try:
+            return FirstReadable(functools.partial(self._try, image, location, offset, length) for location in locations)
+        except exceptions.ObjectNotFound:
             # An image that was deleted since it was loaded is not one without data. Raises ImageNotFound.
             self.inner.get(image.image_id)
-        raise error
+            raise
+
+    def _try(self, image: Image, location: Location, offset: int, length: int | None) -> Reader:
+        try:
+            return self._open(image, location, offset, length)
+        except exceptions.GlanceError as failure:
+            LOG.warning('Image %s cannot be read from %s: %s', image.image_id, redact(location.url), failure)
+            raise
 
     def _open(self, image: Image, location: Location, offset: int, length: int | None) -> Reader:
         store = self._store(location)
@@ -118,7 +144,9 @@ class StoreImages(Images):
             self._store(location).delete(StoreLocation(location.url, location.metadata))
         except exceptions.ObjectNotFound:
             LOG.warning('The data of image %s at %s was gone already.', image_id, redact(location.url))
-        except (exceptions.BadLocation, exceptions.StoreReadOnly) as error:
+        except exceptions.StoreReadOnly:
+            LOG.debug("The data of image %s at %s is not the service's own and stays.", image_id, redact(location.url))
+        except exceptions.BadLocation as error:
             LOG.error('The data of deleted image %s stays at %s: %s', image_id, redact(location.url), error)
         location.status = 'deleted'
 

@@ -44,6 +44,11 @@ class Enforcer:
         if not self.allows(context, rule, target):
             raise exceptions.Forbidden('You are not authorized to complete %s action.' % rule)
 
+    def is_overridden(self, rule: str) -> bool:
+        """Tell whether a policy file says something else than the default, or repeats it."""
+        self._follow_files()
+        return rule in self._rules.file_rules
+
     def _follow_files(self) -> None:
         now = time.monotonic()
         if now - self._looked < _LOOK_INTERVAL or not self._lock.acquire(blocking=False):

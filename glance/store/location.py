@@ -3,6 +3,7 @@
 A URL is kept byte for byte: taking it apart and putting it together again changes nothing. What host, path and user
 mean is for the driver of the scheme.
 """
+import dataclasses
 import re
 import urllib.parse
 from dataclasses import dataclass
@@ -71,6 +72,14 @@ def parse(url: str) -> LocationUrl:
 def scheme_of(url: str) -> str:
     """The scheme of a URL in lower case. Raises BadLocation as ``parse`` does."""
     return parse(url).scheme.lower()
+
+
+def without_credentials(url: str) -> str:
+    """The URL as clients see it: without user and password. Takes any text, like ``redact``."""
+    try:
+        return str(dataclasses.replace(parse(url), userinfo=None))
+    except exceptions.BadLocation:
+        return redact(url)
 
 
 def redact(url: str) -> str:

@@ -5,7 +5,8 @@ import threading
 from collections.abc import Callable
 
 from glance import exceptions
-from glance.db.interface import Database, ImageChanges, Lease
+from glance.db.interface import Database, ImageChanges, ImageRecord, Lease
+from glance.domain.properties import IMPORT_LOCK
 from glance.store.backends import Backends
 from glance.store.base import Store
 from glance.tasks import leases
@@ -35,6 +36,12 @@ def recover(database: Database, stores: Backends) -> int:
 
 def _undo(database: Database, stores: Backends, lease: Lease) -> bool:
     """Take the lease over, so that nobody else works on the image; remove its bytes; then let it go."""
+    try:
+        image = database.image_get(_SERVICE, lease.image_id)
+        if image['properties'].get(IMPORT_LOCK) == lease.attempt:
+            return _undo_location_import(database, lease, image)
+    except exceptions.ImageNotFound:
+        return False
     mine = leases.new_lease(lease.image_id)
     changes = ImageChanges(columns={'status': 'queued', **_FORGET_DATA})
     try:
@@ -49,6 +56,29 @@ def _undo(database: Database, stores: Backends, lease: Lease) -> bool:
         return False
     LOG.warning('The upload of image %s was interrupted; the image is queued again.', lease.image_id)
     return True
+
+
+def _undo_location_import(database: Database, lease: Lease, image: ImageRecord) -> bool:
+    """Queue an image again that did not get its location; one that has it stays active without hashes."""
+    importing = image['status'] == 'importing'
+    changes = ImageChanges(columns={'status': 'queued', **_FORGET_DATA} if importing else {}, remove_properties=[IMPORT_LOCK])
+    try:
+        database.image_update(lease.image_id, changes, image['status'], release=lease.attempt)
+    except (exceptions.NotFound, exceptions.Conflict):
+        return False
+    LOG.warning('Adding a location to image %s was interrupted; the image %s.', lease.image_id,
+                'is queued again' if importing else 'stays without checksum and hash')
+    return True
+
+
+class _Service:
+    """The service itself, which sees every image."""
+
+    is_admin = True
+    owner = None
+
+
+_SERVICE = _Service()
 
 
 def _discard(store: Store, lease: Lease) -> bool:

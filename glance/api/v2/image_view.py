@@ -3,8 +3,11 @@ import datetime
 from typing import Any
 
 from glance.api.request import Request
-from glance.domain.image import Image
+from glance.domain.image import Image, Location
 from glance.domain.properties import SHOWN_INTERNAL, is_internal
+from glance.layers.policy import target_of
+from glance.store.backends import Backends
+from glance.store.location import without_credentials
 
 
 def view(image: Image, request: Request) -> dict[str, Any]:
@@ -22,17 +25,47 @@ def view(image: Image, request: Request) -> dict[str, Any]:
         'os_hash_value': image.os_hash_value, 'id': image.image_id, 'created_at': timestamp(image.created_at),
         'updated_at': timestamp(image.updated_at),
     })
-    # Where the data of a deactivated image is, is the administrator's business alone.
-    locations = image.locations if image.status != 'deactivated' or request.context.is_admin else []
-    if env.conf.show_multiple_locations:
-        shown['locations'] = [{'url': location.url, 'metadata': location.metadata} for location in locations]
-    if env.conf.show_image_direct_url and locations:
-        shown['direct_url'] = locations[0].url
+    locations = locations_view(visible_locations(image, request), request)
+    if (env.conf.show_multiple_locations or env.conf.show_image_direct_url) and _may_see_locations(image, request):
+        if env.conf.show_multiple_locations:
+            shown['locations'] = locations
+        if env.conf.show_image_direct_url and locations:
+            shown['direct_url'] = locations[0]['url']
     shown.update({'tags': image.tags, 'self': path, 'file': path + '/file', 'schema': '/v2/schemas/image'})
-    stores = [location.metadata['store'] for location in locations if 'store' in location.metadata]
+    stores = [location['metadata']['store'] for location in locations if 'store' in location['metadata']]
     if stores and env.stores.multiple:
         shown['stores'] = ','.join(stores)
     return shown
+
+
+def visible_locations(image: Image, request: Request) -> list[Location]:
+    """Return the locations that this caller may know of, the one to read first coming first."""
+    # Where the data of a deactivated image is, is the administrator's business alone.
+    if image.status == 'deactivated' and not request.context.is_admin:
+        return []
+    return request.env.stores.in_reading_order(image.locations)
+
+
+def locations_view(locations: list[Location], request: Request) -> list[dict[str, Any]]:
+    """Return locations as the API shows them."""
+    stores = request.env.stores
+    return [{'url': without_credentials(location.url), 'metadata': _with_store(location, stores)} for location in locations]
+
+
+def _with_store(location: Location, stores: Backends) -> dict[str, Any]:
+    """Return the metadata with the store that the location is in by now, where that can be told."""
+    if not stores.multiple or location.metadata.get('store') in stores.names:
+        return location.metadata
+    name = stores.name_for(location.url)
+    return {**location.metadata, 'store': name} if name else location.metadata
+
+
+def _may_see_locations(image: Image, request: Request) -> bool:
+    # The default of the rule names the project of the image, but services read locations of public images with the tokens
+    # of users: it counts only where an operator has decided otherwise.
+    enforcer = request.env.enforcer
+    return not enforcer.is_overridden('get_image_location') or enforcer.allows(
+        request.context, 'get_image_location', target_of(image))
 
 
 def timestamp(moment: datetime.datetime) -> str:

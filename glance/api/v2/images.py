@@ -63,13 +63,13 @@ def update(request: Request, image_id: str) -> webob.Response:
     """``PATCH /v2/images/{image_id}``: 200 with the changed image; all operations are done, or none."""
     operations = json_patch.parse(request)
     images = request.images
-    image = images.get(image_id, rule='modify_image' if operations else None)
+    image = images.get(image_id, rule=json_patch.rule(operations))
     if 'If-Match' in request.headers:
         if entity_tag(json_response(200, view(image, request))) not in request.if_match:
             raise exceptions.ChangedMeanwhile(image_id)
         image.guarded = request.headers['If-Match'].strip() != '*'
     if operations:
-        json_patch.apply(operations, image, may_give_away=request.context.is_admin)
+        json_patch.apply(operations, image, request.env, may_give_away=request.context.is_admin)
         _check_required(image, request)
         images.save(image)
     response = json_response(200, view(image, request))

@@ -1,7 +1,7 @@
 """Changes of an image as a JSON patch: a subset of RFC 6902, in two media types.
 
 Version 2.1 writes ``{"op": "add", "path": "/name", "value": …}``, version 2.0 (an early draft) ``{"add": "/name", "value":
-…}``. The operations are add, replace and remove; a path names one attribute or property.
+…}``. The operations are add, replace and remove; a path names one attribute or property, or a location.
 """
 import dataclasses
 import re
@@ -9,8 +9,10 @@ from typing import Any
 
 from glance import exceptions
 from glance.api.request import Request
+from glance.api.v2.location_patch import LocationOperation
 from glance.domain.image import Image
 from glance.domain.properties import BASE_ATTRIBUTES, Validator, check_writable
+from glance.environment import Environment
 from glance.wsgi.faults import HTTPFault
 
 V20 = 'application/openstack-images-v2.0-json-patch'
@@ -31,7 +33,7 @@ class Operation:
     draft: bool = False
 
 
-def parse(request: Request) -> list[Operation]:
+def parse(request: Request) -> list[Operation | LocationOperation]:
     """Return the operations of the request body. Raises HTTPFault 415, Invalid, ReadonlyProperty, ReservedProperty."""
     media_type = request.content_type
     if media_type not in (V20, V21):
@@ -43,12 +45,23 @@ def parse(request: Request) -> list[Operation]:
     return [_operation(change, media_type == V20, request.env.validator) for change in changes]
 
 
-def apply(operations: list[Operation], image: Image, may_give_away: bool = False) -> None:
+def rule(operations: list[Operation | LocationOperation]) -> str | None:
+    """Return the rule of who may do the first operation; None when there is none. The others are checked when saving."""
+    if not operations:
+        return None
+    return operations[0].rule if isinstance(operations[0], LocationOperation) else 'modify_image'
+
+
+def apply(operations: list[Operation | LocationOperation], image: Image, env: Environment, may_give_away: bool = False
+          ) -> None:
     """Change the image; only who ``may_give_away`` names its owner, even the present one.
 
-    Raises Conflict for a property that is absent or present against expectation; Forbidden.
+    Raises Conflict for a property that is absent or present against expectation; Forbidden; what locations raise.
     """
     for operation in operations:
+        if isinstance(operation, LocationOperation):
+            operation.apply(image, env)
+            continue
         if operation.name == 'owner' and not may_give_away:
             raise exceptions.Forbidden('Only an administrator may change the owner of an image.')
         if operation.name in BASE_ATTRIBUTES:
@@ -57,11 +70,16 @@ def apply(operations: list[Operation], image: Image, may_give_away: bool = False
             _change_property(operation, image)
 
 
-def _operation(change: Any, draft: bool, validator: Validator) -> Operation:
+def _operation(change: Any, draft: bool, validator: Validator) -> Operation | LocationOperation:
     if not isinstance(change, dict):
         raise exceptions.Invalid('Operations must be JSON objects.')
     op, path = _draft_form(change) if draft else _form(change)
-    name = _name(path)
+    names = _names(path)
+    if names[0] == 'locations':
+        return LocationOperation.parse(op, names, change)
+    if len(names) > 1:
+        raise exceptions.Invalid('The path %r must name one attribute; it has %d segments.' % (path[:80], len(names)))
+    name = names[0]
     if name == 'id':
         raise exceptions.ReadonlyProperty(name)
     check_writable(name)
@@ -89,8 +107,8 @@ def _draft_form(change: dict) -> tuple[str, Any]:
     return found[0], change[found[0]]
 
 
-def _name(path: Any) -> str:
-    """Return what a JSON pointer (RFC 6901) of one segment names."""
+def _names(path: Any) -> list[str]:
+    """Return the segments of a JSON pointer (RFC 6901)."""
     if not isinstance(path, str) or not path.startswith('/'):
         raise exceptions.Invalid('The path of an operation must be a string that starts with "/".')
     segments = path[1:].split('/')
@@ -98,13 +116,7 @@ def _name(path: Any) -> str:
         raise exceptions.Invalid('The path %r has an empty segment.' % path[:80])
     if _BAD_ESCAPE.search(path):
         raise exceptions.Invalid('The path %r must escape "~" as "~0" and "/" as "~1".' % path[:80])
-    names = [segment.strip().replace('~1', '/').replace('~0', '~') for segment in segments]
-    if names[0] == 'locations':
-        raise exceptions.Forbidden('It is not allowed to change the locations of images here: the option '
-                                   'show_multiple_locations is off.')
-    if len(names) > 1:
-        raise exceptions.Invalid('The path %r must name one attribute; it has %d segments.' % (path[:80], len(names)))
-    return names[0]
+    return [segment.strip().replace('~1', '/').replace('~0', '~') for segment in segments]
 
 
 def _change_attribute(operation: Operation, image: Image) -> None:

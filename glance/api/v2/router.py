@@ -9,7 +9,7 @@ import webob
 
 from glance import exceptions
 from glance.api.request import Request
-from glance.api.v2 import actions, image_data, images, info, members, schemas, tags
+from glance.api.v2 import actions, image_data, images, info, locations, members, schemas, tags
 from glance.wsgi import faults
 from glance.wsgi.faults import HTTPFault
 
@@ -23,6 +23,7 @@ ROUTES: dict[str, dict[str, Handler]] = {
     '/images/{image_id}/actions/reactivate': {'POST': actions.reactivate},
     '/images/{image_id}/members': {'GET': members.index, 'POST': members.create},
     '/images/{image_id}/members/{member_id}': {'GET': members.show, 'PUT': members.update, 'DELETE': members.delete},
+    '/images/{image_id}/locations': {'GET': locations.index, 'POST': locations.create},
     '/images/{image_id}/tags/{tag}': {'PUT': tags.add, 'DELETE': tags.remove},
     '/info/stores': {'GET': info.stores},
     '/info/stores/detail': {'GET': info.stores_detail},

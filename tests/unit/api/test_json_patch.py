@@ -37,7 +37,7 @@ def parse(document, media_type=V21):
 
 
 def patch(image, *operations, media_type=V21):
-    json_patch.apply(parse(list(operations), media_type), image, may_give_away=True)
+    json_patch.apply(parse(list(operations), media_type), image, ENV, may_give_away=True)
     return image
 
 

@@ -182,6 +182,12 @@ class Stores:
             raise exceptions.BadLocation()
         return found[0]
 
+    def name_for(self, url):
+        return self.for_location(url).name
+
+    def in_reading_order(self, locations):
+        return list(locations)
+
     def close(self):
         self.closed = True
 

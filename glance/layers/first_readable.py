@@ -1,0 +1,48 @@
+"""Data that is in several places, of which the first that can be read is."""
+from collections.abc import Callable, Iterable
+
+from glance import exceptions
+from glance.store.base import Reader
+
+
+class FirstReadable:
+    """A ``store.base.Reader`` of the first place that can be opened, or of a later one when that fails at once.
+
+    Once a byte was delivered the place is kept: the next one might hold other data.
+
+    :param openers: open the places; what they raise is raised when it was the last one
+    :raises ObjectNotFound: when there is no place at all
+    """
+
+    def __init__(self, openers: Iterable[Callable[[], Reader]]):
+        self._openers = iter(openers)
+        self._delivered = False
+        self._reader = self._next(exceptions.ObjectNotFound())
+        self.offset, self.length = self._reader.offset, self._reader.length
+
+    def readinto(self, buffer: memoryview) -> int:
+        while True:
+            try:
+                count = self._reader.readinto(buffer)
+            except exceptions.GlanceError as error:
+                if self._delivered:
+                    raise
+                self._reader.close()
+                self._reader = self._next(error)
+            else:
+                self._delivered = self._delivered or count > 0
+                return count
+
+    def fileno(self) -> int | None:
+        return self._reader.fileno()
+
+    def close(self) -> None:
+        self._reader.close()
+
+    def _next(self, error: exceptions.GlanceError) -> Reader:
+        for opener in self._openers:
+            try:
+                return opener()
+            except exceptions.GlanceError as failure:
+                error = failure
+        raise error
