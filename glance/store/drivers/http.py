@@ -57,8 +57,8 @@ class HttpStore:
                    uri_filter)
 
     def check(self, location: Location) -> None:
-        """Raise URIRefused unless the URL may be asked for; asks nobody but name servers."""
-        self._filter.check(_split(location.url)[0])
+        """Raise URIRefused unless a user may add the URL, which holds no credentials then; asks only name servers."""
+        self._filter.check(location.url)
 
     def writer(self, image_id: str, size: int | None = None, attempt: str | None = None):
         raise exceptions.StoreReadOnly()
