@@ -39,6 +39,34 @@ class Races(DatabaseCase):
             self.assertEqual([leases[winner]], [one for one in self.db.lease_list(worker_prefix='')
                                                 if one.image_id == image_id])
 
+    def test_a_status_that_comes_and_goes(self):
+        """Whoever comes at the wrong moment is told the status that was in the way."""
+        statuses = ('active', 'deactivated')
+        image_id = self.create(status='active')['id']
+
+        def switch(i):
+            before, after = statuses[i % 2], statuses[1 - i % 2]
+            for _ in range(40):
+                try:
+                    self.db.image_update(image_id, ImageChanges({'status': after}), before)
+                except exceptions.StatusConflict as conflict:
+                    self.assertEqual(after, conflict.current)
+        self.assertEqual([], self.kinds(self.race(switch)))
+
+    def test_a_charge_for_an_image_that_changes(self):
+        charge = Charge('me', {'storage': 10}, {'storage': 10_000})
+        for number in range(10):
+            image_id = self.create(status='queued')['id']
+
+            def work(i):
+                if i == 0 and number % 2:
+                    self.db.image_remove(image_id)
+                elif i == 0:
+                    self.db.image_update(image_id, ImageChanges({'status': 'saving'}), 'queued')
+                else:
+                    self.db.image_update(image_id, ImageChanges({'status': 'saving'}), 'queued', charge=charge)
+            self.assertLessEqual(set(self.kinds(self.race(work))), {'StatusConflict', 'ImageNotFound'})
+
     def test_one_of_two_adds_of_a_member_wins(self):
         for _ in range(5):
             image_id = self.create()['id']

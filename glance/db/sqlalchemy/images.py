@@ -255,13 +255,17 @@ class ImageOperations(Operations):
             update = update.where(images.c.updated_at == self._dialect.time(from_updated_at))
         if connection.execute(update.values(**row)).rowcount:
             return
+        # With a lock, because on MySQL a plain read may show a state from before this transaction had the row to itself.
         status = connection.scalar(sa.select(images.c.status).where(
-            self._is_id(_text(image_id)), images.c.deleted == sa.false()))
+            self._is_id(_text(image_id)), images.c.deleted == sa.false()).with_for_update())
         if status is None:
             raise exceptions.ImageNotFound(image_id)
         if from_status not in (None, status):
             raise exceptions.StatusConflict(image_id, status, from_status)
-        raise exceptions.ChangedMeanwhile(image_id)
+        if from_updated_at is not None:
+            raise exceptions.ChangedMeanwhile(image_id)
+        # For a moment the status was another one; now nobody else can change it.
+        connection.execute(update.values(**row))
 
     def _update_properties(self, connection: sa.Connection, image_id: str, changes: ImageChanges,
                            now: datetime.datetime) -> None:
