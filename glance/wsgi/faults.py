@@ -39,6 +39,7 @@ STATUS: dict[type[Exception], int] = {
     exceptions.DatabaseUnavailable: 503,
     exceptions.KeyManagerError: 503,
     exceptions.LimitsUnavailable: 503,
+    exceptions.FetchFailed: 503,
 }
 _SERVER_ERROR = 'The server has either erred or is incapable of performing the requested operation.'
 _RETRY_SECONDS = '5'

@@ -142,12 +142,12 @@ class RunningServer:
 
 
 # systemd sets LISTEN_PID in the process that becomes the server, and passes descriptor 3.
-_AS_SYSTEMD = '''
+_AS_SYSTEMD = """
 import os, sys
 os.dup2(int(sys.argv[1]), 3, inheritable=True)
 os.environ.update(LISTEN_FDS='1', LISTEN_PID=str(os.getpid()))
 os.execv(sys.argv[2], sys.argv[2:])
-'''
+"""
 
 
 def read_all(sock: socket.socket) -> bytes:

@@ -6,7 +6,7 @@ import threading
 
 import psutil
 
-from tests.functional.test_server.running import (SECONDS, ServerTestCase, in_background, read_all, read_response)
+from tests.functional.test_server.running import SECONDS, ServerTestCase, in_background, read_all, read_response
 from tests.functional.test_server.test_requests import wait_until
 
 

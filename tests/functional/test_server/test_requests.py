@@ -153,7 +153,7 @@ class RefusalTest(SharedServerTestCase):
 
     def test_worker_has_survived(self):
         before = self.server.get('/pid')[1]
-        for name, headers in SMUGGLING.items():
+        for headers in SMUGGLING.values():
             self.server.talk(b'POST /echo HTTP/1.1\r\n' + headers + b'\r\n')
         self.assertEqual(before, self.server.get('/pid')[1])
 

@@ -34,7 +34,7 @@ class Authority:
         return self._write(name + '.crt', self._certificate(key, subject, False, days)), str(key_file)
 
     def _certificate(self, key, subject: x509.Name, ca: bool, days: int) -> x509.Certificate:
-        now = datetime.datetime.now(datetime.timezone.utc)
+        now = datetime.datetime.now(datetime.UTC)
         builder = x509.CertificateBuilder(
             self._name, subject, key.public_key(), x509.random_serial_number(), now - datetime.timedelta(days=10),
             now + datetime.timedelta(days=days))

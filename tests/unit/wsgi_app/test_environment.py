@@ -75,7 +75,7 @@ class BuildTest(Base):
     def test_the_parts(self):
         env = self.build()
         self.assertIsInstance(env.database, MemoryDatabase)
-        self.assertEqual(1, len(env.stores.enabled))
+        self.assertEqual(['file', 'http'], [store.schemes[0] for store in env.stores.enabled])
         self.assertIsNotNone(env.stores.get(env.stores.default))
 
     def test_the_extra_schema_reaches_the_validator(self):
