@@ -4,14 +4,16 @@
 
 Fenced blocks are taken in order; what follows a command in the page is replaced by what it prints now:
 
-    ```console          each line that begins with "$ ": run in one shell that lasts for the whole page
+    ```console          each line that begins with "$ ": run in one shell that lasts for the whole page;
+                        "(name)$ " is the prompt of another such shell, one for each name
     ```console server   one command that keeps running until the next server, or the end; recorded until it listens on
                         port 9292 and is quiet
-    ```sh               run in that shell; what it prints is not recorded
+    ```sh               run in the shell without a name; what it prints is not recorded
 
 The folder of the sources is written as ~/glance, so that no page shows where it was made.
 """
 
+import collections
 import os
 import pathlib
 import re
@@ -22,6 +24,7 @@ import sys
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+PROMPT = re.compile(r'(?:\((?P<shell>\w+)\))?\$ (?P<command>.*)')
 BLOCK = re.compile(r'^```(?P<kind>console server|console|sh)\n(?P<body>.*?)^```$', re.MULTILINE | re.DOTALL)
 QUIET_SECONDS = 5
 END = '-- end of answer --'
@@ -29,7 +32,7 @@ NOISE = re.compile(r'^WARNING: .*\n', re.MULTILINE)  # of pip and of the clients
 
 
 class Shell:
-    """One bash for all commands of the page."""
+    """A bash that keeps its variables from command to command."""
 
     def __init__(self):
         environment = {name: value for name, value in os.environ.items() if not name.startswith('OS_')}
@@ -84,17 +87,17 @@ def listening() -> bool:
         return probe.connect_ex(('127.0.0.1', 9292)) == 0
 
 
-def answer(kind: str, body: str, shell: Shell, server: Server) -> str:
+def answer(kind: str, body: str, shells: dict[str | None, Shell], server: Server) -> str:
     """Run a block; the block with its answers."""
     if kind == 'sh':
-        shell.run(body)
+        shells[None].run(body)
         return body
     recorded = ''
     for line in body.splitlines():
-        if line.startswith('$ '):
+        if prompt := PROMPT.match(line):
             print(line, flush=True)
-            command = line.removeprefix('$ ')
-            printed = server.start(command) if kind.endswith('server') else shell.run(command)
+            command = prompt['command']
+            printed = server.start(command) if kind.endswith('server') else shells[prompt['shell']].run(command)
             recorded += f'{line}\n{tidy(printed)}'
     return recorded
 
@@ -107,13 +110,14 @@ def tidy(printed: str) -> str:
 
 def main() -> None:
     page = pathlib.Path(sys.argv[1])
-    shell, server = Shell(), Server()
+    shells, server = collections.defaultdict(Shell), Server()
     try:
-        text = BLOCK.sub(lambda block: f'```{block["kind"]}\n{answer(*block.groups(), shell, server)}```',
+        text = BLOCK.sub(lambda block: f'```{block["kind"]}\n{answer(*block.groups(), shells, server)}```',
                          page.read_text())
     finally:
         server.stop()
-        shell.close()
+        for shell in shells.values():
+            shell.close()
     page.write_text(text)
 
 

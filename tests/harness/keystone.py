@@ -64,14 +64,14 @@ class Keystone:
 
     def register_limits(self, region: str, **limits: int) -> None:
         """Set limits of the image service in *region* for all projects; others than these are not registered."""
-        service = self._image_service()
+        service = self._service('image')
         self._call('POST', '/registered_limits', 201, json={'registered_limits': [
             {'service_id': service, 'region_id': region, 'resource_name': name, 'default_limit': limit}
             for name, limit in limits.items()]})
 
     def set_project_limits(self, region: str, project_id: str, **limits: int) -> None:
         """Give one project limits of its own in *region*; the names must be registered."""
-        service = self._image_service()
+        service = self._service('image')
         self._call('POST', '/limits', 201, json={'limits': [
             {'service_id': service, 'region_id': region, 'project_id': project_id, 'resource_name': name,
              'resource_limit': limit} for name, limit in limits.items()]})
@@ -82,17 +82,17 @@ class Keystone:
             for limit in self._call('GET', f'/{kind}?region_id={region}', 200).json()[kind]:
                 self._call('DELETE', f'/{kind}/{limit["id"]}', 204)
 
-    def _image_service(self) -> str:
-        return self._call('GET', '/services?type=image', 200).json()['services'][0]['id']
+    def _service(self, kind: str) -> str:
+        return self._call('GET', f'/services?type={kind}', 200).json()['services'][0]['id']
 
     def publish_image_endpoint(self, url: str) -> str:
-        """Enter *url* as image service of a new region and return the region's name."""
+        """Enter *url* as image service of a new region, beside this Keystone, and return the region's name."""
         region = f'test-{uuid.uuid4().hex[:12]}'
-        service = self._image_service()
         self._call('POST', '/regions', 201, json={'region': {'id': region}})
-        for interface in ('public', 'internal', 'admin'):
-            endpoint = {'service_id': service, 'interface': interface, 'region_id': region, 'url': url}
-            self._call('POST', '/endpoints', 201, json={'endpoint': endpoint})
+        for service, address in ((self._service('image'), url), (self._service('identity'), self.url)):
+            for interface in ('public', 'internal', 'admin'):
+                endpoint = {'service_id': service, 'interface': interface, 'region_id': region, 'url': address}
+                self._call('POST', '/endpoints', 201, json={'endpoint': endpoint})
         return region
 
     def withdraw_image_endpoint(self, region: str) -> None:
