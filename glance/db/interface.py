@@ -244,8 +244,7 @@ class Database(Protocol):
         apart, Invalid for a value that no column can hold.
         """
 
-    def image_remove(self, image_id: str, status: str = 'deleted', from_status: str | None = None,
-                     from_updated_at: datetime.datetime | None = None) -> 'Removal':
+    def image_remove(self, image_id: str, status: str = 'deleted', from_status: str | None = None) -> 'Removal':
         """Soft-delete a live image and its children with one timestamp; drop its lease.
 
         ``status`` is the new status of the row, ``deleted`` or ``pending_delete``; live locations get the same one. An

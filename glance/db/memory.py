@@ -143,13 +143,10 @@ class MemoryDatabase:
             self._change_children(image, changes)
             return image['updated_at']
 
-    def image_remove(self, image_id: str, status: str = 'deleted', from_status: str | None = None,
-                     from_updated_at: datetime.datetime | None = None) -> Removal:
+    def image_remove(self, image_id: str, status: str = 'deleted', from_status: str | None = None) -> Removal:
         validation.check_location_status(status, validation.REMOVED_STATUSES)
         with self._lock:
             image = self._live(image_id, from_status)
-            if from_updated_at is not None and from_updated_at != image['updated_at']:
-                raise exceptions.ChangedMeanwhile(image_id)
             now = _now()
             status = status if image['locations'] else 'deleted'
             children = {name: image[name] for name in ('properties', 'tags', 'locations')}

@@ -277,13 +277,12 @@ class Remove(DatabaseCase):
         self.assertEqual('pending_delete', self.db.image_remove(image['id'], 'pending_delete').status)
         self.assertEqual('pending_delete', self.db.image_get(ADMIN, image['id'], show_deleted=True)['status'])
 
-    def test_only_from_the_expected_status_and_state(self):
+    def test_only_from_the_expected_status(self):
         image = self.create(created_at=moment(1), updated_at=moment(1))
         self.assertRaises(exceptions.StatusConflict, self.db.image_remove, image['id'], 'deleted', 'queued')
-        self.assertRaises(exceptions.Conflict, self.db.image_remove, image['id'], 'deleted', None, moment(0))
         self.assertRaises(exceptions.Invalid, self.db.image_remove, image['id'], 'active')
         self.assertEqual(image, self.get(image['id']))
-        self.db.image_remove(image['id'], 'deleted', 'active', moment(1))
+        self.db.image_remove(image['id'], 'deleted', 'active')
 
     def test_other_images_are_left_alone(self):
         image, other = self.create(properties={'a': '1'}), self.create(properties={'a': '1'}, tags=['t'])

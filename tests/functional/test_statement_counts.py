@@ -81,8 +81,8 @@ class RequestTest:
 
     def test_data(self):
         image = self.catalogue(1, 5)
-        # Loaded; begun: image and lease; finished: image, lease and location.
-        with self.statements(6):
+        # Loaded; begun: image and lease; loaded again for what must be verified; finished: image, lease and location.
+        with self.statements(7):
             self.assertEqual(204, self.upload(image).status_int)
         path = '/images/%s/file' % image['id']
         self.assertEqual(DATA, self.check(1, 'GET', path).body)
@@ -92,8 +92,8 @@ class RequestTest:
         for images, children in ((1, 1), (5, 20)):
             with self.subTest(images=images, children=children):
                 path = '/images/' + self.catalogue(images, children)['id']
-                # Loaded; image, what it has, properties, tags.
-                self.check(5, 'DELETE', path, code=204)
+                # Loaded; image, what it has, properties, tags, and the status of an image without data.
+                self.check(6, 'DELETE', path, code=204)
 
 
 class SQLiteTest(RequestTest, Counting):

@@ -151,8 +151,7 @@ class ImageOperations(Operations):
 
         return self._engine.write(update, applied=self._row_is({'id': image_id, **row}))
 
-    def image_remove(self, image_id: str, status: str = 'deleted', from_status: str | None = None,
-                     from_updated_at: datetime.datetime | None = None) -> Removal:
+    def image_remove(self, image_id: str, status: str = 'deleted', from_status: str | None = None) -> Removal:
         validation.check_location_status(status, validation.REMOVED_STATUSES)
         if not validation.is_id(image_id):
             raise exceptions.ImageNotFound(str(image_id))
@@ -160,7 +159,7 @@ class ImageOperations(Operations):
         dead = {'deleted': True, 'deleted_at': now, 'updated_at': now}
 
         def remove(connection: sa.Connection) -> Removal:
-            self._update_row(connection, image_id, {**dead, 'status': status}, from_status, from_updated_at)
+            self._update_row(connection, image_id, {**dead, 'status': status}, from_status)
             counts = connection.execute(COUNT_CHILDREN, {'id': image_id}).one()
             removed = self._live_locations(connection, image_id) if counts.locations else []
             if counts.members > counts.projects:
@@ -245,14 +244,11 @@ class ImageOperations(Operations):
         validation.check_locations(image['locations'], self._limits)
         return image
 
-    def _update_row(self, connection: sa.Connection, image_id: str, row: Mapping[str, Any], from_status: str | None,
-                    from_updated_at: datetime.datetime | None = None) -> None:
+    def _update_row(self, connection: sa.Connection, image_id: str, row: Mapping[str, Any], from_status: str | None) -> None:
         """Write the row of a live image if it is as expected; its lock then keeps other writers of its children off."""
         update = images.update().where(self._is_id(_text(image_id)), images.c.deleted == sa.false())
         if from_status is not None:
             update = update.where(images.c.status == from_status)
-        if from_updated_at is not None:
-            update = update.where(images.c.updated_at == self._dialect.time(from_updated_at))
         if connection.execute(update.values(**row)).rowcount:
             return
         # With a lock, because on MySQL a plain read may show a state from before this transaction had the row to itself.
@@ -262,8 +258,6 @@ class ImageOperations(Operations):
             raise exceptions.ImageNotFound(image_id)
         if from_status not in (None, status):
             raise exceptions.StatusConflict(image_id, status, from_status)
-        if from_updated_at is not None:
-            raise exceptions.ChangedMeanwhile(image_id)
         # For a moment the status was another one; now nobody else can change it.
         connection.execute(update.values(**row))
 
