@@ -423,7 +423,7 @@ class TestImport(ImportBase):
         for thread in threads:
             thread.join()
         self.assertEqual([202] + [409] * 5, sorted(codes))
-        self.assertEqual(['/a'], [path for path in self.urls(self.settled(image_id)['id'])])
+        self.assertEqual(['/a'], self.urls(self.settled(image_id)['id']))
 
     def test_deletion_cancels_the_hashing(self):
         begun, go_on = threading.Event(), threading.Event()

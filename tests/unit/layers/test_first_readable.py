@@ -1,0 +1,65 @@
+"""Reading from the first place that works."""
+import unittest
+
+from glance import exceptions
+from glance.layers.first_readable import FirstReadable
+from tests.unit.layers.fakes import Reader
+
+
+class Broken(Reader):
+    """Fails after some bytes."""
+
+    def __init__(self, data, good):
+        super().__init__(data)
+        self._good = good
+
+    def readinto(self, buffer):
+        if not self._good:
+            raise exceptions.StoreUnavailable()
+        count = super().readinto(buffer[:self._good])
+        self._good -= count
+        return count
+
+
+def failing(error):
+    def opener():
+        raise error
+    return opener
+
+
+def read(reader):
+    content, buffer = b'', memoryview(bytearray(4))
+    while count := reader.readinto(buffer):
+        content += bytes(buffer[:count])
+    return content
+
+
+class FirstReadableTest(unittest.TestCase):
+
+    def test_first_one_that_opens(self):
+        third = []
+        reader = FirstReadable([failing(exceptions.ObjectNotFound()), lambda: Reader(b'second', 3), lambda: third.append(1)])
+        self.assertEqual((6, 3, None), (reader.length, reader.offset, reader.fileno()))
+        self.assertEqual((b'second', []), (read(reader), third))
+
+    def test_none_opens(self):
+        with self.assertRaises(exceptions.StoreUnavailable):
+            FirstReadable([failing(exceptions.ObjectNotFound()), failing(exceptions.StoreUnavailable())])
+        with self.assertRaises(exceptions.ObjectNotFound):
+            FirstReadable([])
+
+    def test_failure_before_the_first_byte(self):
+        broken = Broken(b'first', 0)
+        self.assertEqual(b'other', read(FirstReadable([lambda: broken, lambda: Broken(b'x', 0), lambda: Reader(b'other')])))
+        self.assertTrue(broken.closed)
+        with self.assertRaises(exceptions.StoreUnavailable):
+            read(FirstReadable([lambda: Broken(b'first', 0)]))
+
+    def test_failure_after_the_first_byte(self):
+        with self.assertRaises(exceptions.StoreUnavailable):
+            read(FirstReadable([lambda: Broken(b'first', 1), lambda: Reader(b'other')]))
+
+    def test_close(self):
+        inner = Reader(b'x')
+        FirstReadable([lambda: inner]).close()
+        self.assertTrue(inner.closed)
