@@ -139,10 +139,13 @@ class Backends:
 
         Stores of more weight come before others, then the strategy of the operator decides, then the given order.
         """
-        return sorted(self._strategy(locations), key=lambda each: -self._weight(each.url, each.metadata))
+        ordered = self._strategy(locations)
+        if not self.multiple or len(ordered) < 2:
+            return ordered
+        return sorted(ordered, key=lambda each: -self._weight(each.url, each.metadata))
 
     def _weight(self, url: str, metadata: dict[str, Any]) -> int:
-        name = metadata.get('store') if self.multiple else None
+        name = metadata.get('store')
         if name not in self._backends:
             name = self.name_for(url)
         return self._backends[name].weight if name is not None else 0

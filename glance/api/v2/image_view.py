@@ -25,14 +25,14 @@ def view(image: Image, request: Request) -> dict[str, Any]:
         'os_hash_value': image.os_hash_value, 'id': image.image_id, 'created_at': timestamp(image.created_at),
         'updated_at': timestamp(image.updated_at),
     })
-    locations = locations_view(visible_locations(image, request), request)
+    locations = visible_locations(image, request)
     if (env.conf.show_multiple_locations or env.conf.show_image_direct_url) and _may_see_locations(image, request):
         if env.conf.show_multiple_locations:
-            shown['locations'] = locations
+            shown['locations'] = locations_view(locations, request)
         if env.conf.show_image_direct_url and locations:
-            shown['direct_url'] = locations[0]['url']
+            shown['direct_url'] = without_credentials(locations[0].url)
     shown.update({'tags': image.tags, 'self': path, 'file': path + '/file', 'schema': '/v2/schemas/image'})
-    stores = [location['metadata']['store'] for location in locations if 'store' in location['metadata']]
+    stores = [found for location in locations if (found := _with_store(location, env.stores).get('store'))]
     if stores and env.stores.multiple:
         shown['stores'] = ','.join(stores)
     return shown
