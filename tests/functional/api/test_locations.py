@@ -409,7 +409,7 @@ class TestImport(ImportBase):
         with engine.begin() as connection:
             connection.execute(sa.text(
                 "INSERT INTO image_properties (image_id, name, value, created_at, deleted) "
-                "VALUES (:id, 'os_glance_import_task', 'other', '2026-01-01 00:00:00', 0)"), {'id': image_id})
+                "VALUES (:id, 'os_glance_import_task', 'other', '2026-01-01 00:00:00', false)"), {'id': image_id})
         self.post(image_id, status=409)
         self.assertEqual('other', self.show(image_id)['os_glance_import_task'])
 
@@ -573,7 +573,7 @@ class TestShow(Base):
         self.patch(image_id, replace({'url': url, 'metadata': {'a': 'b'}}))
         with engine.begin() as connection:
             self.assertIn('S3CR3T', connection.scalar(sa.text(
-                'SELECT value FROM image_locations WHERE image_id = :id AND deleted = 0'), {'id': image_id}))
+                'SELECT value FROM image_locations WHERE image_id = :id AND NOT deleted'), {'id': image_id}))
         self.assertNotIn('S3CR3T', self.server.log_text())
 
 
