@@ -189,9 +189,12 @@ class Response:
             return
         if self._chunked:
             raise AbortedResponse('a file cannot be sent in chunks')
-        self._send(head, more=True)
         left = reader.length if self._left is None else min(self._left, reader.length)
-        offset, fd = reader.offset, reader.fileno()
+        with self._connection.full_segments():
+            self._send(head)
+            self._send_span(body, reader.fileno(), reader.offset, left)
+
+    def _send_span(self, body, fd: int, offset: int, left: int) -> None:
         while left:
             try:
                 sent = self._connection.sendfile(fd, offset, min(left, _SENDFILE_STEP))
