@@ -363,7 +363,9 @@ class Races:
 
     def test_a_crowd(self):
         identity = {name: value for name, value in self.client.session.headers.items() if name.startswith('X-')}
-        self.assertEqual([], crowd(self.server.port, identity, processes=4, images=12, deeds=240))
+        wrong = crowd(self.server.port, identity, processes=4, images=12, deeds=240)
+        errors = [line for line in self.server.log_text().splitlines() if ' ERROR ' in line]
+        self.assertEqual([], wrong, '\n'.join(errors[-20:]))
 
 
 class TestRacesOnSQLite(Races, ApiTestCase):
