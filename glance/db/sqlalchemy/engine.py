@@ -16,6 +16,8 @@ LOG = logging.getLogger(__name__)
 Result = TypeVar('Result')
 Work = Callable[[sa.Connection], Result]
 
+# MariaDB: a row, or the definition of a table, is newer than the snapshot of the transaction.
+MYSQL_TRANSIENT = (1020, 1412)
 MAX_DEADLOCKS = 20
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2        # seconds between tries after a deadlock
 DRIVERS = {'mysql': 'pymysql', 'postgresql': 'psycopg2'}     # for URLs that name none
@@ -185,7 +187,12 @@ def _checked_url(text: str, parameters: str) -> sa.URL:
 
 
 def _is_transient(error: Exception) -> bool:
-    return isinstance(error, db_errors.DBConsistencyError)
+    """Tell whether the transaction was refused only because of what others did at the same time."""
+    if isinstance(error, db_errors.DBConsistencyError):
+        return True
+    cause = getattr(error, 'inner_exception', None)
+    arguments = getattr(getattr(cause, 'orig', cause), 'args', ())
+    return bool(arguments) and arguments[0] in MYSQL_TRANSIENT
 
 
 def _translated(error: Exception) -> exceptions.GlanceError:

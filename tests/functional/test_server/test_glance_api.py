@@ -26,7 +26,8 @@ class CommandLineTest(unittest.TestCase):
 
     def run_with(self, **options: object) -> subprocess.CompletedProcess:
         """Run with a configuration that works but for these options of ``[DEFAULT]``."""
-        lines = ['[DEFAULT]', 'bind_host = 127.0.0.1', 'node_staging_uri = file://%s/staging' % self.folder]
+        lines = ['[DEFAULT]', 'bind_host = 127.0.0.1', 'node_staging_uri = file://%s/staging' % self.folder,
+                 'data_api = glance.db.simple.api']
         lines += ['%s = %s' % option for option in options.items()]
         lines += ['[database]', 'connection = sqlite:///%s/glance.sqlite' % self.folder,
                   '[glance_store]', 'filesystem_store_datadir = %s/images' % self.folder,
@@ -62,6 +63,9 @@ class CommandLineTest(unittest.TestCase):
 
     def test_address_that_is_not_here(self):
         self.assert_fails(1, '192.0.2.1 port 9292 ', self.run_with(bind_host='192.0.2.1'))
+
+    def test_database_of_another_release(self):
+        self.assert_fails(1, 'glance-manage db_sync', self.run_with(data_api='glance.db.sqlalchemy.api'))
 
     def test_half_of_a_key_pair(self):
         self.assert_fails(1, 'cert_file', self.run_with(cert_file='x', bind_port=_free_port()))
