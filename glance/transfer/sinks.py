@@ -1,5 +1,6 @@
 """What takes the bytes of a transfer, and the threads in which several of them work side by side."""
 import contextlib
+import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
@@ -8,6 +9,8 @@ from glance.transfer import buffers
 
 IDLE_SECONDS = 1.0
 """How often a producer who waits for sinks looks after other things."""
+NICENESS = 5
+"""How far the threads of sinks stand back behind others of the process."""
 
 
 class Sink(Protocol):
@@ -51,6 +54,7 @@ def running(sinks: Sequence[Sink], ring: buffers.Ring, idle: Callable[[], None])
 
 
 def _consume(ring: buffers.Ring, index: int, sink: Sink) -> None:
+    _yield_to_requests()
     try:
         for block in ring.blocks(index):
             sink.update(block)
@@ -58,3 +62,10 @@ def _consume(ring: buffers.Ring, index: int, sink: Sink) -> None:
             sink.finish()
     except BaseException as error:
         ring.fail(error)
+
+
+def _yield_to_requests() -> None:
+    """Let the kernel prefer threads that answer requests to this one, which has megabytes to hash (setpriority(2))."""
+    thread = threading.get_native_id()
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + NICENESS)
