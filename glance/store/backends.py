@@ -180,10 +180,11 @@ class Backends:
         for kind in conf.glance_store.stores:
             option = '[glance_store] stores = %s' % kind
             kind = drivers.canonical(kind.strip(), option)
-            if not drivers.available(kind):
-                LOG.warning('%s: stores of this type are not available in this installation; it is left out.', option)
+            try:
+                backend = Backend(None, kind, _make(kind, option, conf, options.GROUP, None))
+            except drivers.DriverUnavailable as error:
+                LOG.warning('%s It is left out.', error)
                 continue
-            backend = Backend(None, kind, _make(kind, option, conf, options.GROUP, None))
             self._backends.update(dict.fromkeys(backend.store.schemes, backend))
         self._reserve(options.STAGING, None, conf.node_staging_uri.removeprefix('file://'))
         default = conf.glance_store.default_store

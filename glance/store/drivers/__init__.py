@@ -5,24 +5,35 @@ section as attributes. It may import ``store`` and, when it is made and not befo
 other drivers.
 """
 import importlib
+from typing import NamedTuple
 
 from glance import exceptions
 
-_CLASSES = {
-    'file': 'glance.store.drivers.filesystem:FileStore',
-    'http': 'glance.store.drivers.http:HttpStore',
+
+class _Driver(NamedTuple):
+    """Where a driver is, the class path that old configurations name it by, and the extra that installs its library."""
+
+    path: str
+    alias: str
+    extra: str | None = None
+
+
+_DRIVERS = {
+    'file': _Driver('glance.store.drivers.filesystem:FileStore', 'glance.store.filesystem.Store'),
+    'http': _Driver('glance.store.drivers.http:HttpStore', 'glance.store.http.Store'),
+    'swift': _Driver('glance.store.drivers.swift:SwiftStore', 'glance.store.swift.Store', 'swift'),
+    'rbd': _Driver('glance.store.drivers.rbd:RbdStore', 'glance.store.rbd.Store'),
+    'cinder': _Driver('glance.store.drivers.cinder:CinderStore', 'glance.store.cinder.Store', 'cinder'),
+    'vmware': _Driver('glance.store.drivers.vmware:VmwareStore', 'glance.store.vmware_datastore.Store'),
+    's3': _Driver('glance.store.drivers.s3:S3Store', 'glance.store.s3.Store', 's3'),
+    'sheepdog': _Driver('glance.store.drivers.sheepdog:SheepdogStore', 'glance.store.sheepdog.Store'),
+    'gridfs': _Driver('glance.store.drivers.gridfs:GridfsStore', 'glance.store.gridfs.Store', 'gridfs'),
 }
-_ALIASES = {
-    'glance.store.filesystem.Store': 'file',
-    'glance.store.http.Store': 'http',
-    'glance.store.swift.Store': 'swift',
-    'glance.store.rbd.Store': 'rbd',
-    'glance.store.cinder.Store': 'cinder',
-    'glance.store.vmware_datastore.Store': 'vmware',
-    'glance.store.s3.Store': 's3',
-    'glance.store.sheepdog.Store': 'sheepdog',
-    'glance.store.gridfs.Store': 'gridfs',
-}
+_KINDS = {driver.alias: kind for kind, driver in _DRIVERS.items()}
+
+
+class DriverUnavailable(exceptions.ConfigurationError):
+    """The driver of a store, or the library that it needs, is not installed."""
 
 
 def canonical(kind: str, option: str) -> str:
@@ -31,26 +42,23 @@ def canonical(kind: str, option: str) -> str:
     :param option: the option that holds the type, with its value, for the error
     :raises ConfigurationError: for a type that does not exist
     """
-    kind = _ALIASES.get(kind, kind)
-    if kind not in _ALIASES.values():
+    kind = _KINDS.get(kind, kind)
+    if kind not in _DRIVERS:
         raise exceptions.ConfigurationError('%s: there is no type of store %r; use one of %s.'
-                                            % (option, kind, ', '.join(sorted(set(_ALIASES.values())))))
+                                            % (option, kind, ', '.join(sorted(_DRIVERS))))
     return kind
-
-
-def available(kind: str) -> bool:
-    """Whether this installation can serve stores of the type."""
-    return kind in _CLASSES
 
 
 def load(kind: str, option: str) -> type:
     """Import the driver class of a type given by its short name.
 
-    :raises ConfigurationError: when it is not available or its library is missing; names ``option``
+    :raises DriverUnavailable: when it, or its library, is missing; names ``option``, and what to install
     """
+    driver = _DRIVERS[kind]
+    module, _, name = driver.path.partition(':')
     try:
-        module, _, name = _CLASSES[kind].partition(':')
         return getattr(importlib.import_module(module), name)
-    except (KeyError, ImportError) as error:
-        raise exceptions.ConfigurationError('%s: stores of type %r are not available in this installation.'
-                                            % (option, kind)) from error
+    except ImportError as error:
+        hint = 'install its library: pip install glance[%s]' % driver.extra if driver.extra else str(error)
+        raise DriverUnavailable('%s: stores of type %r are not available in this installation; %s.'
+                                % (option, kind, hint)) from error
