@@ -193,6 +193,19 @@ class Charge:
     limits: Mapping[Resource, int]
 
 
+@dataclass(frozen=True, slots=True)
+class CachedImage:
+    """What the image cache of one node knows of an entry: size in bytes, how often and when it was used last."""
+
+    image_id: str
+    size: int
+    hits: int
+    last_accessed: datetime.datetime
+    last_modified: datetime.datetime
+    checksum: str | None = None
+    id: int | None = None        # absent until stored
+
+
 class Database(Protocol):
     """Every operation of the DAL."""
 
@@ -309,3 +322,20 @@ class Database(Protocol):
 
     def usage(self, owner: str | None, resources: Collection[Resource] = RESOURCES) -> dict[Resource, int]:
         """Return what an owner (None: images without one) has of these resources."""
+
+    # Image caches of the nodes; a node is known by the URL that it has for the others
+
+    def cache_save(self, node: str, entry: CachedImage) -> None:
+        """Record an entry of a node, in place of what was recorded of this image; a new node becomes known."""
+
+    def cache_hit(self, node: str, image_id: str, accessed_at: datetime.datetime) -> None:
+        """Count one more use of an entry; one that is gone stays gone."""
+
+    def cache_list(self, node: str) -> list[CachedImage]:
+        """Return the entries of a node, the least recently used first."""
+
+    def cache_delete(self, node: str, image_ids: Collection[str] | None = None) -> None:
+        """Forget these entries of a node, or all of them; those that are not there are no error."""
+
+    def cache_nodes(self, image_id: str) -> list[str]:
+        """Return the nodes that have the image, in the order of their URLs."""

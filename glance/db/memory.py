@@ -18,6 +18,7 @@ from glance.db.interface import (
     RESOURCES,
     STAGED_STATUSES,
     UPLOADING_STATUSES,
+    CachedImage,
     Caller,
     Charge,
     Condition,
@@ -55,6 +56,7 @@ class MemoryDatabase:
         self._members: list[dict[str, Any]] = []
         self._leases: dict[str, Lease] = {}
         self._pending: collections.Counter[str] = collections.Counter()     # removed locations whose data is kept, by image
+        self._cached: dict[tuple[str, str], CachedImage] = {}       # by node and image
         self._keys = itertools.count(1)
         self._limits = validation.Limits()
 
@@ -247,6 +249,35 @@ class MemoryDatabase:
     def usage(self, owner: str | None, resources: Collection[Resource] = RESOURCES) -> dict[Resource, int]:
         with self._lock:
             return self._count(owner, resources)
+
+    # Image caches
+
+    def cache_save(self, node: str, entry: CachedImage) -> None:
+        validation.check_cached_image(node, entry)
+        with self._lock:
+            known = self._cached.get((node, entry.image_id))
+            key = known.id if known else next(self._keys)
+            self._cached[node, entry.image_id] = dataclasses.replace(entry, id=key)
+
+    def cache_hit(self, node: str, image_id: str, accessed_at: datetime.datetime) -> None:
+        with self._lock:
+            entry = self._cached.get((node, image_id))
+            if entry is not None:
+                self._cached[node, image_id] = dataclasses.replace(entry, hits=entry.hits + 1, last_accessed=accessed_at)
+
+    def cache_list(self, node: str) -> list[CachedImage]:
+        with self._lock:
+            found = [entry for (owner, _), entry in self._cached.items() if owner == node]
+        return sorted(found, key=lambda entry: (entry.last_accessed, entry.id))
+
+    def cache_delete(self, node: str, image_ids: Collection[str] | None = None) -> None:
+        with self._lock:
+            for key in [key for key in self._cached if key[0] == node and (image_ids is None or key[1] in image_ids)]:
+                del self._cached[key]
+
+    def cache_nodes(self, image_id: str) -> list[str]:
+        with self._lock:
+            return sorted(node for node, cached in self._cached if cached == image_id)
 
     # Parts
 

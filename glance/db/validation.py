@@ -230,3 +230,11 @@ def is_as_expected(image: interface.ImageRecord, expected: Mapping[str, Any]) ->
     """Tell whether an image holds the expected values; properties, tags and locations are compared as a whole."""
     # Times cannot stand in for the rest: where the engine keeps whole seconds, two changes have the same one.
     return all(image[name] == value for name, value in expected.items())
+
+
+def check_cached_image(node: Any, entry: interface.CachedImage) -> None:
+    check_text('The URL of the node', node, NAME_LENGTH, Limits())
+    check_text('id', entry.image_id, ID_LENGTH, Limits())
+    if entry.checksum is not None:
+        check_text('checksum', entry.checksum, TEXT_COLUMNS['checksum'], Limits())
+    check_integer('size', entry.size)

@@ -8,6 +8,7 @@ from oslo_db import options
 from glance import exceptions
 from glance.conf import image_data
 from glance.db.encryption import UrlCipher
+from glance.db.sqlalchemy.caches import CacheOperations
 from glance.db.sqlalchemy.engine import Engine
 from glance.db.sqlalchemy.images import ImageOperations
 from glance.db.sqlalchemy.leases import LeaseOperations
@@ -19,7 +20,8 @@ from glance.db.sqlalchemy.usage import UsageOperations
 NAMES = tuple(option.dest for option in options.database_opts)
 
 
-class SQLDatabase(ImageOperations, RemovalOperations, MemberOperations, LeaseOperations, UsageOperations):
+class SQLDatabase(ImageOperations, RemovalOperations, MemberOperations, LeaseOperations, UsageOperations,
+                  CacheOperations):
     """Records in SQLite, MariaDB/MySQL or PostgreSQL. Threads share it; a forked process must make its own."""
 
     def __init__(self, conf: cfg.ConfigOpts):
