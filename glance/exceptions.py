@@ -191,7 +191,8 @@ class OverLimit(LimitExceeded):
 
 
 class FetchFailed(GlanceError):
-    """Data could not be fetched: ``reason`` is one of connect, encoding, redirect, timeout, tls, http-<status>."""
+    """Data could not be fetched: ``reason`` is one of connect, encoding, redirect, timeout, tls, too-large,
+    http-<status>."""
 
     def __init__(self, reason: str):
         super().__init__('The data could not be fetched (%s).' % reason)

@@ -14,6 +14,7 @@ import urllib3
 from urllib3 import exceptions as errors
 
 from glance import exceptions
+from glance.outbound import heads
 from glance.outbound.uri_filter import Target, URIFilter, masked
 
 LOG = logging.getLogger(__name__)
@@ -95,6 +96,8 @@ class Fetcher:
         self._direct = urllib3.PoolManager(**options)
         self._proxies = {scheme.lower(): urllib3.ProxyManager(url if '://' in url else 'http://' + url, **options)
                          for scheme, url in (proxies or {}).items()}
+        for manager in self._managers():
+            heads.limit(manager)
 
     def request(self, method: str, uri: str, headers: Mapping[str, str] | None = None) -> Response:
         """Ask for the URI and follow up to five redirects.
@@ -116,8 +119,11 @@ class Fetcher:
 
     def close(self) -> None:
         """Close the connections that are kept."""
-        for manager in (self._direct, *self._proxies.values()):
+        for manager in self._managers():
             manager.clear()
+
+    def _managers(self) -> tuple[urllib3.PoolManager, ...]:
+        return self._direct, *self._proxies.values()
 
     def _following(self, target: Target, location: str | None) -> Target:
         try:
@@ -171,4 +177,6 @@ def _class_of(error: Exception) -> str:
         return 'tls'
     if isinstance(error, errors.TimeoutError):
         return 'timeout'
+    if any(isinstance(cause, heads.HeadTooLarge) for cause in error.args):
+        return 'too-large'
     return 'connect'

@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 import time
 import unittest
+from unittest import mock
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -17,7 +18,7 @@ from oslo_config import cfg
 
 from glance import conf as configuration
 from glance import exceptions
-from glance.outbound import fetch
+from glance.outbound import fetch, heads
 from glance.outbound.fetch import Fetcher
 from glance.outbound.uri_filter import Rules, URIFilter
 from glance.store.backends import Backends
@@ -183,6 +184,35 @@ class AnswersTest(Case):
         self.web.stop()
         with self.assertRaises(exceptions.StoreUnavailable):
             self.store.open(location)
+
+    def test_heads_without_end(self):
+        piece = b'X-Filler: %s\r\n' % (b'x' * 1000)
+        answers = {
+            'many headers': b'HTTP/1.1 200 OK\r\n' + piece * 90,
+            'long line': b'HTTP/1.1 200 OK\r\nX-Filler: ' + b'x' * heads.MOST_BYTES,
+            'interim responses': b'HTTP/1.1 100 Continue\r\n\r\n' * 10_000,
+        }
+        for name, head in answers.items():
+            location = self.answer(lambda handler, head=head: handler.wfile.write(head))
+            with self.subTest(name), self.assertLogs('glance.outbound') as logs:
+                with self.assertRaisesRegex(exceptions.BadLocation, 'too-large'):
+                    self.store.size(location)
+                self.assertIn('the head is larger than 65536 bytes', logs.output[0])
+
+    def test_large_heads_are_read(self):
+        def respond(handler):
+            handler.wfile.write(b'HTTP/1.1 200 OK\r\nContent-Length: 4\r\n')
+            handler.wfile.write(b''.join(b'X-%d: %s\r\n' % (number, b'x' * 700) for number in range(90)))
+            handler.wfile.write(b'\r\ndata')
+
+        self.assertEqual(b'data', read(self.store.open(self.answer(respond))))
+
+    def test_slow_heads_are_given_up(self):
+        location = self.answer(lambda handler: handler.wfile.write(b'HTTP/1.1 200 OK\r\nX-Filler: '))
+        with mock.patch.object(heads, 'MOST_SECONDS', -1.0), self.assertLogs('glance.outbound') as logs:
+            with self.assertRaises(exceptions.StoreUnavailable):
+                self.store.size(location)
+        self.assertIn('Read timed out', logs.output[0])
 
     def test_encoded_bodies(self):
         def respond(handler):
