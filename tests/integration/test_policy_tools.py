@@ -20,10 +20,10 @@ class PolicyToolsTest(unittest.TestCase):
         self.config = self.folder / 'glance-api.conf'
         self.config.write_text('[oslo_policy]\npolicy_file = %s\n' % self.rules)
 
-    def run_tool(self, name, *arguments, code=0):
+    def run_tool(self, name, *arguments, expected=0):
         command = [str(PROGRAMS / name), *arguments]
         result = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, timeout=120)
-        self.assertEqual(code, result.returncode, result.stderr)
+        self.assertEqual(expected, result.returncode, result.stderr)
         return result.stdout
 
     def test_the_sample_holds_every_rule(self):
@@ -46,7 +46,7 @@ class PolicyToolsTest(unittest.TestCase):
         arguments = ('oslopolicy-validator', '--namespace', 'glance', '--config-file', str(self.config))
         self.run_tool(*arguments)
         self.rules.write_text('"get_image": "rule:nobody_wrote_this"\n')
-        self.run_tool(*arguments, code=1)
+        self.run_tool(*arguments, expected=1)
 
     def test_a_token_is_checked(self):
         access = self.folder / 'access.json'

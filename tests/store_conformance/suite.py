@@ -182,9 +182,9 @@ class StoreConformance:
 
     def test_race_of_commits(self):
         for _ in range(10):
-            self._race(str(uuid.uuid4()))
+            self._check_race(str(uuid.uuid4()))
 
-    def _race(self, image_id):
+    def _check_race(self, image_id):
         won, lost = [], []
         barrier = threading.Barrier(4)
 

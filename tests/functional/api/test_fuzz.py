@@ -116,7 +116,7 @@ class Fuzz(ApiTestCase):
         self.assertEqual(b'0123456789', self.download(self.image['id']).content)
         super().tearDown()
 
-    def judged(self, request: bytes) -> RawResponse:
+    def checked(self, request: bytes) -> RawResponse:
         """The response to a request, which must be one and not be the server's fault."""
         response = exchange(self.server.port, request)
         told = f'{request[:600]!r}\n-> {response.data[:600]!r}'
@@ -133,31 +133,31 @@ class Fuzz(ApiTestCase):
             self.assertNotIn('Traceback', response.body.decode())
         return response
 
-    def send(self, method, target, headers=None, body=b''):
+    def check(self, method, target, headers=None, body=b''):
         target = target.replace('EXISTING', self.image['id'])
-        return self.judged(raw_request(method, target, headers, body))
+        return self.checked(raw_request(method, target, headers, body))
 
     @BOUNDED
     @given(likely | objects)
     def test_create(self, attributes):
-        response = self.send('POST', '/v2/images', {'Content-Type': 'application/json'}, encoded(attributes))
+        response = self.check('POST', '/v2/images', {'Content-Type': 'application/json'}, encoded(attributes))
         if response.status == 201:
             image = json.loads(response.body)
-            shown = self.send('GET', f'/v2/images/{image["id"]}')
+            shown = self.check('GET', f'/v2/images/{image["id"]}')
             self.assertEqual((200, image), (shown.status, json.loads(shown.body)))
 
     @BOUNDED
     @given(st.sampled_from(('POST', 'PATCH')), documents, st.sampled_from(MEDIA_TYPES))
     def test_documents(self, method, document, media_type):
         target = '/v2/images' if method == 'POST' else f'/v2/images/{self.image["id"]}'
-        self.send(method, target, {'Content-Type': media_type.encode().decode('latin-1')}, document)
+        self.check(method, target, {'Content-Type': media_type.encode().decode('latin-1')}, document)
 
     @BOUNDED
     @given(st.lists(good_operations | operations, min_size=1, max_size=4), st.sampled_from(PATCH_TYPES))
     def test_patch(self, patch, media_type):
         target = f'/v2/images/{self.image["id"]}'
         before = self.show(self.image['id'])
-        response = self.send('PATCH', target, {'Content-Type': media_type}, encoded(patch))
+        response = self.check('PATCH', target, {'Content-Type': media_type}, encoded(patch))
         after = self.show(self.image['id'])
         if response.status == 200:
             self.assertEqual(after, json.loads(response.body))
@@ -171,11 +171,11 @@ class Fuzz(ApiTestCase):
     @BOUNDED
     @given(queries)
     def test_lists(self, query):
-        response = self.send('GET', '/v2/images?' + query)
+        response = self.check('GET', '/v2/images?' + query)
         if response.status == 200:
             page = json.loads(response.body)
             for link in (page['first'], page.get('next', page['first'])):
-                self.assertEqual(200, self.send('GET', link).status)
+                self.assertEqual(200, self.check('GET', link).status)
 
     @BOUNDED
     @given(st.sampled_from(METHODS), targets, headers, st.sampled_from((b'', b'', b'{}', b'\x00', b'x' * 70_000)), queries)
@@ -183,12 +183,12 @@ class Fuzz(ApiTestCase):
         if method == 'DELETE' and 'EXISTING' in target:
             target = target.replace('EXISTING', str(uuid.uuid4()))
         headers = {'Content-Type': 'application/octet-stream', **headers} if body else headers
-        self.send(method, f'{target}?{query}', headers, body)
+        self.check(method, f'{target}?{query}', headers, body)
 
     @BOUNDED
     @given(headers, st.sampled_from(('/v2/images', '/v2/images/EXISTING', '/v2/images/EXISTING/file', '/', '/v2/schemas/image')))
     def test_headers(self, headers, target):
-        self.send('GET', target, headers)
+        self.check('GET', target, headers)
 
     @BOUNDED
     @given(st.binary(max_size=300), headers, st.booleans())
@@ -197,7 +197,7 @@ class Fuzz(ApiTestCase):
         body = b'%x\r\n%s\r\n0\r\n\r\n' % (len(data), data) if chunked and data else b'0\r\n\r\n' if chunked else data
         framing = {'Transfer-Encoding': 'chunked'} if chunked else {}
         headers = {'Content-Type': 'application/octet-stream', **headers, **framing}
-        response = self.send('PUT', f'/v2/images/{image_id}/file', headers, body)
+        response = self.check('PUT', f'/v2/images/{image_id}/file', headers, body)
         image = self.show(image_id)
         self.assertEqual(('active', len(data)) if response.status == 204 else ('queued', None), (image['status'], image['size']))
         self.assertStatus(204, self.client.delete(f'/v2/images/{image_id}'))
@@ -212,7 +212,7 @@ class Fuzz(ApiTestCase):
                       'Content-Length : 5', ' Content-Length: 5', 'Content-Length:\x0b5'):
             for method, target in (('PUT', f'/v2/images/{self.image["id"]}/file'), ('POST', '/v2/images'), ('GET', '/v2/images')):
                 with self.subTest(lines=lines, method=method):
-                    response = self.judged(f'{method} {target} HTTP/1.1\r\nHost: x\r\n{lines}\r\n\r\n'.encode() + b'0\r\n\r\n' + smuggled)
+                    response = self.checked(f'{method} {target} HTTP/1.1\r\nHost: x\r\n{lines}\r\n\r\n'.encode() + b'0\r\n\r\n' + smuggled)
                     self.assertIn(response.status, (400, 413, 501))
         self.assertNotIn('smuggled', self.server.log_text())
 

@@ -34,13 +34,22 @@ class DataTestCase(ApiTestCase):
     def create(self, **attributes):
         return self.client.create_image(**attributes)['id']
 
-    def upload(self, image_id, data, status=204, client=None, **headers):
-        if status >= 400:
+    def upload(self, image_id, data, expected=204, client=None, **headers):
+        if expected >= 400:
             headers['Connection'] = 'close'
-        return self.assertStatus(status, (client or self.client).upload(image_id, data, **headers))
+        return self.assertStatus(expected, (client or self.client).upload(image_id, data, **headers))
 
     def folders(self):
         return [self.server.images]
+
+    def assertUploaded(self, image_id, data):
+        image = self.show(image_id)
+        self.assertEqual(
+            {'status': 'active', 'size': len(data), 'virtual_size': len(data), 'checksum': hashlib.md5(data).hexdigest(),
+             'os_hash_algo': 'sha512', 'os_hash_value': hashlib.sha512(data).hexdigest()},
+            {name: image[name] for name in ('status', *DATA_ATTRIBUTES)})
+        self.assertEqual(data, self.download(image_id).content)
+        self.assertEqual(data, (self.server.images / image_id).read_bytes())
 
     def assertNothingLeft(self, image_id):
         """The image waits for data, there is no trace of any, and an upload works."""
@@ -54,15 +63,6 @@ class DataTestCase(ApiTestCase):
 
 
 class TestUpload(DataTestCase):
-
-    def assertUploaded(self, image_id, data):
-        image = self.show(image_id)
-        self.assertEqual(
-            {'status': 'active', 'size': len(data), 'virtual_size': len(data), 'checksum': hashlib.md5(data).hexdigest(),
-             'os_hash_algo': 'sha512', 'os_hash_value': hashlib.sha512(data).hexdigest()},
-            {name: image[name] for name in ('status', *DATA_ATTRIBUTES)})
-        self.assertEqual(data, self.download(image_id).content)
-        self.assertEqual(data, (self.server.images / image_id).read_bytes())
 
     def test_sizes_known_and_unknown(self):
         for size in (0, 1, 65535, MIB - 1, MIB, MIB + 1, 5 * MIB + 3):
@@ -137,6 +137,7 @@ class TestUpload(DataTestCase):
     def test_store_header_means_nothing_with_one_store(self):
         image_id = self.create()
         self.upload(image_id, TEN, **{'X-Image-Meta-Store': 'nowhere'})
+        self.assertUploaded(image_id, TEN)
 
     def test_malformed_chunks(self):
         for body in (b'x\r\n', b'-1\r\n', b'5\r\n1234\r\n0\r\n\r\n', b'FFFFFFFFFFFFFFFFFFFF\r\n', b'3\r\nabcd\r\n0\r\n\r\n',
@@ -250,6 +251,7 @@ class TestSizeCap(DataTestCase):
         for body in (b'x' * 1000, iter([b'x' * 1000])):
             image_id = self.create()
             self.upload(image_id, body)
+            self.assertUploaded(image_id, b'x' * 1000)
 
     def test_above(self):
         for name, body, headers in (('length', b'x' * 1001, {}), ('chunked', iter([b'x' * 600, b'x' * 401]), {}),
@@ -389,9 +391,9 @@ class TestWhoDownloads(DataTestCase):
 
     def test_who_uploads(self):
         image_id = self.create(owner='p1')
-        self.upload(image_id, TEN, 404, self.caller('p2'))
-        self.upload(image_id, TEN, 403, self.caller('p1', 'reader'))
-        self.upload(image_id, TEN, 204, self.caller('p1'))
+        self.upload(image_id, TEN, expected=404, client=self.caller('p2'))
+        self.upload(image_id, TEN, expected=403, client=self.caller('p1', 'reader'))
+        self.upload(image_id, TEN, expected=204, client=self.caller('p1'))
 
 
 class Tmpfs:

@@ -30,16 +30,16 @@ class ImagesTestCase(ApiTestCase):
     def create(self, client=None, **attributes):
         return self.assertStatus(201, (client or self.client).post('/v2/images', json=attributes)).json()
 
-    def refused(self, status, attributes, client=None):
+    def assertRefused(self, status, attributes, client=None):
         return self.assertStatus(status, (client or self.client).post('/v2/images', json=attributes), str(attributes)[:99])
 
-    def patch(self, image_id, *operations, status=200, client=None):
+    def patch(self, image_id, *operations, expected=200, client=None):
         response = (client or self.client).patch(f'/v2/images/{image_id}', list(operations))
-        return self.assertStatus(status, response, str(operations)[:200])
+        return self.assertStatus(expected, response, str(operations)[:200])
 
-    def draft(self, image_id, *operations, status=200):
+    def draft(self, image_id, *operations, expected=200):
         response = self.client.request('PATCH', f'/v2/images/{image_id}', json=list(operations), headers=DRAFT_PATCH)
-        return self.assertStatus(status, response, str(operations)[:200])
+        return self.assertStatus(expected, response, str(operations)[:200])
 
 
 def replace(name, value):
@@ -116,12 +116,12 @@ class TestCreate(ImagesTestCase):
         for name in SERVER_ONLY:
             for value in (None, 'x', 1):
                 with self.subTest(name=name, value=value):
-                    self.refused(403, {name: value}, self.owner)
+                    self.assertRefused(403, {name: value}, self.owner)
 
     def test_reserved_names(self):
         for name in (*RESERVED, 'locations'):
             with self.subTest(name=name):
-                self.refused(403, {name: 'x' if name != 'locations' else []}, self.owner)
+                self.assertRefused(403, {name: 'x' if name != 'locations' else []}, self.owner)
 
     def test_values_that_the_schema_refuses(self):
         for name, values in {
@@ -136,7 +136,7 @@ class TestCreate(ImagesTestCase):
                 'kernel_id': ['no uuid', 1], 'cinder_encryption_key_deletion_policy': ['perhaps']}.items():
             for value in values:
                 with self.subTest(name=name[:20], value=str(value)[:40]):
-                    self.refused(400, {name: value}, self.owner)
+                    self.assertRefused(400, {name: value}, self.owner)
 
     def test_values_at_the_limits(self):
         image = self.create(self.owner, **{'name': 'é' * 255, 'tags': ['é' * 255], 'é' * 255: 'x' * 65535, '': 'empty name',
@@ -149,7 +149,7 @@ class TestCreate(ImagesTestCase):
     def test_owner(self):
         for owner in ('p2', None, ''):
             with self.subTest(owner=owner):
-                self.refused(403, {'owner': owner}, self.owner)
+                self.assertRefused(403, {'owner': owner}, self.owner)
                 self.assertEqual(owner or None, self.create(owner=owner)['owner'])
         self.assertEqual('p1', self.create(self.owner, owner='p1')['owner'])
 
@@ -160,7 +160,7 @@ class TestCreate(ImagesTestCase):
         self.assertEqual('public', self.create(visibility='public')['visibility'])
 
     def test_readers_may_not_create(self):
-        self.refused(403, {}, self.reader)
+        self.assertRefused(403, {}, self.reader)
 
     def test_order_of_checks(self):
         # Each request has the faults of the rows below it in the table, too.
@@ -168,25 +168,25 @@ class TestCreate(ImagesTestCase):
                                    (400, {'name': 1, 'status': 'active'}),
                                    (400, {'name': 1, 'owner': 'p2'}), (403, {'os_glance_x': 'y', 'tags': ['t'] * 200})):
             with self.subTest(attributes=str(attributes)[:60]):
-                self.refused(status, attributes, self.reader)
-        self.refused(403, {'owner': 'p2', 'tags': [str(number) for number in range(129)]}, self.owner)
-        self.refused(413, {'tags': [str(number) for number in range(129)],
+                self.assertRefused(status, attributes, self.reader)
+        self.assertRefused(403, {'owner': 'p2', 'tags': [str(number) for number in range(129)]}, self.owner)
+        self.assertRefused(413, {'tags': [str(number) for number in range(129)],
                            **{f'p{number}': '' for number in range(129)}}, self.owner)
 
     def test_quotas(self):
         tags = [str(number) for number in range(128)]
         properties = {f'p{number}': 'v' for number in range(128)}
         self.create(self.owner, tags=tags * 2, **properties)
-        self.refused(413, {'tags': [*tags, 'more']}, self.owner)
-        self.refused(413, {**properties, 'more': 'v'}, self.owner)
+        self.assertRefused(413, {'tags': [*tags, 'more']}, self.owner)
+        self.assertRefused(413, {**properties, 'more': 'v'}, self.owner)
 
     def test_an_id_is_used_once(self):
         image_id = str(uuid.uuid4())
         self.create(self.owner, id=image_id)
-        self.refused(409, {'id': image_id}, self.owner)
-        self.refused(409, {'id': image_id}, self.caller('p2'))
+        self.assertRefused(409, {'id': image_id}, self.owner)
+        self.assertRefused(409, {'id': image_id}, self.caller('p2'))
         self.assertStatus(204, self.owner.delete(f'/v2/images/{image_id}'))
-        self.refused(409, {'id': image_id}, self.owner)
+        self.assertRefused(409, {'id': image_id}, self.owner)
 
     def test_too_large_a_body(self):
         self.assertStatus(413, self.owner.post('/v2/images', data=b'{"name": "' + b'x' * (10 << 20) + b'"}'))
@@ -293,11 +293,11 @@ class TestPatch(ImagesTestCase):
                           *({'op': op, 'path': '/foo', 'value': 'x', 'from': '/foo'} for op in
                             ('test', 'move', 'copy', 'Add', '', None, 1, [], {}))):
             with self.subTest(operation=operation):
-                self.patch(image_id, operation, status=400)
+                self.patch(image_id, operation, expected=400)
         for operation in ({}, {'add': '/x'}, {'add': '/x', 'remove': '/foo', 'value': '1'}, {'test': '/foo', 'value': '1'},
                           {'op': 'add', 'path': '/x', 'value': '1'}):
             with self.subTest(operation=operation):
-                self.draft(image_id, operation, status=400)
+                self.draft(image_id, operation, expected=400)
         self.assertEqual('bar', self.show(image_id)['foo'])
 
     def test_paths(self):
@@ -306,7 +306,7 @@ class TestPatch(ImagesTestCase):
                      {}):
             for op in ('add', 'replace', 'remove'):
                 with self.subTest(path=path, op=op):
-                    self.patch(image_id, {'op': op, 'path': path, 'value': 'x'}, status=400)
+                    self.patch(image_id, {'op': op, 'path': path, 'value': 'x'}, expected=400)
         image = self.patch(image_id, add(' blank ', '1'), add('a~1b', '2'), add('a~0b', '3'), add('', '4'),
                            add('a~01b', '5')).json()
         self.assertEqual(('1', '2', '3', '4', '5'), tuple(image[name] for name in ('blank', 'a/b', 'a~b', '', 'a~1b')))
@@ -314,10 +314,10 @@ class TestPatch(ImagesTestCase):
     def test_locations_are_off(self):
         image_id = self.create()['id']
         location = {'url': 'http://images.example.org/1', 'metadata': {}}
-        self.patch(image_id, add('locations/-', location), status=403)
-        self.patch(image_id, add('locations/0', location), status=403)
-        self.patch(image_id, replace('locations', [location]), status=403)
-        self.patch(image_id, remove('locations/0'), status=403)
+        self.patch(image_id, add('locations/-', location), expected=403)
+        self.patch(image_id, add('locations/0', location), expected=403)
+        self.patch(image_id, replace('locations', [location]), expected=403)
+        self.patch(image_id, remove('locations/0'), expected=403)
 
     def test_base_attributes(self):
         for name, value in {'name': 'new', 'visibility': 'private', 'protected': True, 'os_hidden': True, 'tags': ['b', 'a'],
@@ -328,19 +328,19 @@ class TestPatch(ImagesTestCase):
                 self.assertEqual(value, self.patch(image_id, replace(name, value)).json()[name])
                 self.assertEqual(value, self.show(image_id)[name])
                 self.patch(image_id, add(name, value))
-                self.patch(image_id, remove(name), status=403)
+                self.patch(image_id, remove(name), expected=403)
                 self.draft(image_id, {'replace': '/' + name, 'value': value})
-                self.draft(image_id, {'add': '/' + name, 'value': value}, status=409)
-                self.draft(image_id, {'remove': '/' + name}, status=403)
+                self.draft(image_id, {'add': '/' + name, 'value': value}, expected=409)
+                self.draft(image_id, {'remove': '/' + name}, expected=403)
 
     def test_additional_properties(self):
         image_id = self.create(foo='1', gone='x')['id']
         image = self.patch(image_id, add('foo', '2'), add('new', '3'), replace('new', '4'), remove('gone')).json()
         self.assertEqual(('2', '4', False), (image['foo'], image['new'], 'gone' in image))
         self.assertEqual(image, self.show(image_id))
-        self.patch(image_id, replace('absent', 'x'), status=409)
-        self.patch(image_id, remove('absent'), status=409)
-        self.draft(image_id, {'add': '/foo', 'value': 'x'}, status=409)
+        self.patch(image_id, replace('absent', 'x'), expected=409)
+        self.patch(image_id, remove('absent'), expected=409)
+        self.draft(image_id, {'add': '/foo', 'value': 'x'}, expected=409)
         image = self.draft(image_id, {'add': '/absent', 'value': 'x'}, {'replace': '/foo', 'value': 'y'},
                            {'remove': '/new'}).json()
         self.assertEqual(('x', 'y', False), (image['absent'], image['foo'], 'new' in image))
@@ -350,9 +350,9 @@ class TestPatch(ImagesTestCase):
         victim, image = self.create(name='victim'), self.create()
         for name in ('image_id', 'loaded', 'extra_properties', 'changes', 'member', '__class__', '__dict__', 'set_status'):
             with self.subTest(name=name):
-                self.patch(image['id'], replace(name, victim['id']), status=409)
+                self.patch(image['id'], replace(name, victim['id']), expected=409)
                 self.assertEqual('x', self.patch(image['id'], add(name, 'x')).json()[name])
-                self.patch(image['id'], add(name, {}), status=400)
+                self.patch(image['id'], add(name, {}), expected=400)
         self.assertEqual(victim, self.show(victim['id']))
 
     def test_names_that_nobody_writes(self):
@@ -360,7 +360,7 @@ class TestPatch(ImagesTestCase):
         for name in (*SERVER_ONLY, 'id', *RESERVED):
             for operation in (add(name, 'x'), replace(name, 'x'), remove(name)):
                 with self.subTest(operation=operation):
-                    self.patch(image_id, operation, status=403)
+                    self.patch(image_id, operation, expected=403)
 
     def test_values(self):
         image_id = self.create(foo='bar')['id']
@@ -369,18 +369,18 @@ class TestPatch(ImagesTestCase):
                             ('disk_format', 'x'), ('foo', 1), ('foo', None), ('foo', []), ('foo', 'x' * 65536),
                             ('x' * 256, 'v'), ('kernel_id', 'x')):
             with self.subTest(name=name[:20], value=str(value)[:20]):
-                self.patch(image_id, add(name, value), status=400)
+                self.patch(image_id, add(name, value), expected=400)
 
     def test_request_before_image(self):
         absent = str(uuid.uuid4())
-        self.patch(absent, replace('name', 1), status=400)
-        self.patch(absent, replace('status', 'x'), status=403)
-        self.patch(absent, replace('name', 'x'), status=404)
-        self.patch(absent, status=404)
+        self.patch(absent, replace('name', 1), expected=400)
+        self.patch(absent, replace('status', 'x'), expected=403)
+        self.patch(absent, replace('name', 'x'), expected=404)
+        self.patch(absent, expected=404)
 
     def test_all_or_nothing(self):
         image = self.create(foo='1')
-        self.patch(image['id'], replace('name', 'new'), add('bar', '2'), remove('absent'), status=409)
+        self.patch(image['id'], replace('name', 'new'), add('bar', '2'), remove('absent'), expected=409)
         self.assertEqual(image, self.show(image['id']))
 
     def test_owner(self):
@@ -388,7 +388,7 @@ class TestPatch(ImagesTestCase):
         owner = self.caller('p1')
         for op in ('add', 'replace'):
             with self.subTest(op=op):
-                self.patch(image['id'], {'op': op, 'path': '/owner', 'value': 'p2'}, status=403, client=owner)
+                self.patch(image['id'], {'op': op, 'path': '/owner', 'value': 'p2'}, expected=403, client=owner)
                 self.assertEqual(image, self.show(image['id']))
         self.assertIsNone(self.patch(image['id'], replace('owner', '')).json()['owner'])
 
@@ -397,7 +397,7 @@ class TestPatch(ImagesTestCase):
         owner = self.caller('p1')
         for visibility in ('private', 'community', 'shared'):
             self.patch(image_id, replace('visibility', visibility), client=owner)
-        self.patch(image_id, replace('visibility', 'public'), status=403, client=owner)
+        self.patch(image_id, replace('visibility', 'public'), expected=403, client=owner)
         self.assertEqual('shared', self.show(image_id)['visibility'])
         self.patch(image_id, replace('visibility', 'public'))
 
@@ -405,15 +405,15 @@ class TestPatch(ImagesTestCase):
         image = self.client.create_image(b'data')
         for name, value in (('disk_format', 'qcow2'), ('container_format', 'ovf'), ('disk_format', None)):
             with self.subTest(name=name, value=value):
-                self.patch(image['id'], replace(name, value), status=403)
+                self.patch(image['id'], replace(name, value), expected=403)
         self.patch(image['id'], replace('name', 'still possible'))
 
     def test_quotas(self):
         tags = [str(number) for number in range(129)]
         image_id = self.create(**{f'p{number}': 'v' for number in range(128)})['id']
-        self.patch(image_id, replace('tags', tags), status=413)
+        self.patch(image_id, replace('tags', tags), expected=413)
         self.patch(image_id, replace('tags', tags[:128] * 2))
-        self.patch(image_id, add('more', 'v'), status=413)
+        self.patch(image_id, add('more', 'v'), expected=413)
         self.patch(image_id, replace('p0', 'w'))
         self.patch(image_id, remove('p0'), add('more', 'v'))
 
@@ -621,7 +621,7 @@ class TestQuotasOfZeroAndNone(ImagesTestCase):
     SETTINGS = {'DEFAULT': {'image_property_quota': 0, 'image_tag_quota': -1, 'enabled_import_methods': '[]'}}
 
     def test_none_allowed_and_unlimited(self):
-        self.refused(413, {'foo': 'bar'})
+        self.assertRefused(413, {'foo': 'bar'})
         response = self.assertStatus(201, self.client.post('/v2/images', json={'tags': [str(n) for n in range(1000)]}))
         self.assertNotIn('OpenStack-image-import-methods', response.headers)
 
@@ -634,10 +634,10 @@ class TestRequiredProperties(ImagesTestCase):
             {'properties': {'team': {'type': 'string'}, 'level': {'type': ['null', 'string']}}, 'required': ['team']}))
 
     def test_on_create_and_on_the_result_of_a_patch(self):
-        self.refused(400, {})
+        self.assertRefused(400, {})
         image = self.create(team='red')
         self.patch(image['id'], replace('name', 'other properties do not matter'))
-        self.patch(image['id'], remove('team'), status=400)
+        self.patch(image['id'], remove('team'), expected=400)
         self.patch(image['id'], remove('team'), add('team', 'blue'))
         schema = self.client.get('/v2/schemas/image').json()
         self.assertEqual(['team'], schema['required'])

@@ -47,10 +47,10 @@ class Base(ApiTestCase):
     def queued(self, **attributes) -> str:
         return self.owner.create_image(**attributes)['id']
 
-    def patch(self, image_id, *operations, status=200, client=None):
+    def patch(self, image_id, *operations, expected=200, client=None):
         response = (client or self.owner).patch(f'/v2/images/{image_id}', list(operations))
-        self.assertStatus(status, response, json.dumps(operations)[:300])
-        return response.json() if status == 200 else response.text
+        self.assertStatus(expected, response, json.dumps(operations)[:300])
+        return response.json() if expected == 200 else response.text
 
     def active(self, *paths: str) -> str:
         image_id = self.queued()
@@ -119,13 +119,13 @@ class TestPatch(Base):
     def test_removal(self):
         image_id = self.active('/a')
         self.patch(image_id, self.add('/b'), client=self.client)
-        self.patch(image_id, remove(0), status=403)
+        self.patch(image_id, remove(0), expected=403)
         for position in (2, 99):
-            self.patch(image_id, remove(position), status=400, client=self.client)
+            self.patch(image_id, remove(position), expected=400, client=self.client)
         self.patch(image_id, remove(0), client=self.client)
         self.assertEqual(['/b'], self.urls(image_id))
         for position in (0, '-', 5):
-            self.patch(image_id, remove(position), status=403, client=self.client)
+            self.patch(image_id, remove(position), expected=403, client=self.client)
         self.assertEqual('active', self.show(image_id)['status'])
 
     def test_removal_of_stored_data(self):
@@ -156,15 +156,15 @@ class TestPatch(Base):
                   {'url': url, 'metadata': {'store': 'os_glance_staging_store'}}, {'url': url, 'metadata': {'store': []}})
         for each in (image_id, active):
             for value in values:
-                self.patch(each, {'op': 'add', 'path': '/locations/-', 'value': value}, status=400)
-                self.patch(each, {'op': 'replace', 'path': '/locations', 'value': [value]}, status=400)
+                self.patch(each, {'op': 'add', 'path': '/locations/-', 'value': value}, expected=400)
+                self.patch(each, {'op': 'replace', 'path': '/locations', 'value': [value]}, expected=400)
             for path in ('/locations/x', '/locations/-1', '/locations/1.5', '/locations/0/url', '/locations/'):
-                self.patch(each, {'op': 'add', 'path': path, 'value': {'url': url, 'metadata': {}}}, status=400)
-            self.patch(each, {'op': 'add', 'path': '/locations', 'value': {'url': url, 'metadata': {}}}, status=400)
-            self.patch(each, {'op': 'replace', 'path': '/locations/0', 'value': {'url': url, 'metadata': {}}}, status=400)
-            self.patch(each, {'op': 'remove', 'path': '/locations'}, status=400)
-            self.patch(each, {'op': 'add', 'path': '/locations/-'}, status=400)
-            self.patch(each, replace(), status=403)
+                self.patch(each, {'op': 'add', 'path': path, 'value': {'url': url, 'metadata': {}}}, expected=400)
+            self.patch(each, {'op': 'add', 'path': '/locations', 'value': {'url': url, 'metadata': {}}}, expected=400)
+            self.patch(each, {'op': 'replace', 'path': '/locations/0', 'value': {'url': url, 'metadata': {}}}, expected=400)
+            self.patch(each, {'op': 'remove', 'path': '/locations'}, expected=400)
+            self.patch(each, {'op': 'add', 'path': '/locations/-'}, expected=400)
+            self.patch(each, replace(), expected=403)
         self.assertEqual(('queued', 'active'), (self.show(image_id)['status'], self.show(active)['status']))
 
     def test_what_validates_the_data(self):
@@ -175,26 +175,26 @@ class TestPatch(Base):
                               (409, {**good, 'os_hash_value': 'x' * 128}), (409, {**good, 'os_hash_value': 'a' * 127}),
                               (409, {**good, 'os_hash_algo': 'sha256', 'os_hash_value': 'a' * 64})):
             image_id = self.queued()
-            self.patch(image_id, self.add(validation_data=wrong), status=status)
+            self.patch(image_id, self.add(validation_data=wrong), expected=status)
             self.assertEqual('queued', self.show(image_id)['status'])
         image = self.patch(image_id, self.add(validation_data=good))
         self.assertEqual(good, {name: image[name] for name in good})
         self.assertNotIn('validation_data', image['locations'][0])
         self.patch(image_id, self.add('/b', validation_data=good))
-        self.patch(image_id, self.add('/b?2', validation_data={**good, 'os_hash_value': 'b' * 128}), status=409)
+        self.patch(image_id, self.add('/b?2', validation_data={**good, 'os_hash_value': 'b' * 128}), expected=409)
         without = self.active()
-        self.patch(without, self.add('/b', validation_data=good), status=409, client=self.client)
+        self.patch(without, self.add('/b', validation_data=good), expected=409, client=self.client)
         two = [{'url': self.web.url(path), 'metadata': {}, 'validation_data': {**good, 'os_hash_value': digit * 128}}
                for path, digit in (('/a', 'a'), ('/b', 'b'))]
-        self.patch(self.queued(), replace(*two), status=409)
+        self.patch(self.queued(), replace(*two), expected=409)
 
     def test_local_files(self):
         image_id = self.queued()
         for url in LOCAL_SPELLINGS:
-            self.patch(image_id, self.add(url if '://' in url else 'x://') | {'value': {'url': url, 'metadata': {}}}, status=400,
+            self.patch(image_id, self.add(url if '://' in url else 'x://') | {'value': {'url': url, 'metadata': {}}}, expected=400,
                        client=self.client)
         own = 'file://%s/%s' % (self.server.images, self.owner.create_image(DATA)['id'])
-        self.patch(image_id, self.add(own), status=400, client=self.client)
+        self.patch(image_id, self.add(own), expected=400, client=self.client)
         self.assertEqual(('queued', []), (self.show(image_id)['status'], self.show(image_id)['locations']))
 
     def test_urls_that_are_no_data(self):
@@ -202,59 +202,59 @@ class TestPatch(Base):
         image_id = self.queued()
         for url in (self.web.url('/absent'), self.web.url('/empty'), 'http://127.0.0.1:1/', 'http://user:pass@127.0.0.1/',
                     'http://169.254.169.254/', 'http://[::1]:%d/a' % self.web.port, 'rbd://a/b/c/d', 'ftp://127.0.0.1/', 'x'):
-            self.patch(image_id, {'op': 'add', 'path': '/locations/-', 'value': {'url': url, 'metadata': {}}}, status=400)
+            self.patch(image_id, {'op': 'add', 'path': '/locations/-', 'value': {'url': url, 'metadata': {}}}, expected=400)
         self.assertEqual(['/absent', '/empty'], sorted(self.web.paths()))
 
     def test_same_location_twice(self):
         image_id = self.active('/a')
-        self.patch(image_id, self.add('/a'), status=400, client=self.client)
-        self.patch(image_id, self.add('/b'), self.add('/b'), status=400, client=self.client)
+        self.patch(image_id, self.add('/a'), expected=400, client=self.client)
+        self.patch(image_id, self.add('/b'), self.add('/b'), expected=400, client=self.client)
         self.patch(image_id, self.add('/a', metadata={'a': 'b'}), client=self.client)
 
     def test_replace_keeps_the_urls(self):
         image_id = self.active('/a')
         a, b = ({'url': self.web.url(path), 'metadata': {}} for path in ('/a', '/b'))
         for locations in ((b,), (a, b), (a, a)):
-            self.patch(image_id, replace(*locations), status=400)
+            self.patch(image_id, replace(*locations), expected=400)
         self.assertEqual({'x': 'y'}, self.patch(image_id, replace({**a, 'metadata': {'x': 'y'}}))['locations'][0]['metadata'])
 
     def test_other_data_is_refused(self):
         self.web.put('/other', OTHER)
         self.web.put('/longer', DATA + b'x')
         image_id = self.owner.create_image(DATA)['id']
-        self.patch(image_id, self.add('/other'), status=400, client=self.client)
-        self.patch(image_id, self.add('/longer'), status=400, client=self.client)
+        self.patch(image_id, self.add('/other'), expected=400, client=self.client)
+        self.patch(image_id, self.add('/longer'), expected=400, client=self.client)
         self.patch(image_id, self.add('/a'))
         self.assertEqual(2, len(self.show(image_id)['locations']))
         without_hash = self.active('/a')
-        self.patch(without_hash, self.add('/b'), status=403)
+        self.patch(without_hash, self.add('/b'), expected=403)
         self.patch(without_hash, self.add('/b'), client=self.service)
 
     def test_statuses(self):
         image_id = self.queued()
-        self.patch(image_id, remove(0), status=409, client=self.client)
+        self.patch(image_id, remove(0), expected=409, client=self.client)
         image_id = self.active()
         self.assertStatus(204, self.owner.post(f'/v2/images/{image_id}/actions/deactivate'))
         for operation in (self.add('/b'), replace({'url': self.web.url('/a'), 'metadata': {}}), remove(0)):
-            self.patch(image_id, operation, status=409, client=self.client)
+            self.patch(image_id, operation, expected=409, client=self.client)
         for missing in ('disk_format', 'container_format'):
-            self.patch(self.queued(**{missing: None}), self.add(), status=400)
+            self.patch(self.queued(**{missing: None}), self.add(), expected=400)
 
     def test_who_may(self):
         image_id = self.queued(visibility='community')
-        self.patch(image_id, self.add(), status=403, client=self.caller('p-other'))
-        self.patch(image_id, self.add(), status=403, client=self.caller('p-owner', roles='reader'))
+        self.patch(image_id, self.add(), expected=403, client=self.caller('p-other'))
+        self.patch(image_id, self.add(), expected=403, client=self.caller('p-owner', roles='reader'))
         private = self.queued(visibility='private')
-        self.patch(private, self.add(), status=404, client=self.caller('p-other'))
+        self.patch(private, self.add(), expected=404, client=self.caller('p-other'))
 
     def test_several_operations_are_done_together_or_not_at_all(self):
         image_id = self.queued()
-        self.patch(image_id, {'op': 'replace', 'path': '/name', 'value': 'x'}, self.add(), self.add('/absent'), status=400)
+        self.patch(image_id, {'op': 'replace', 'path': '/name', 'value': 'x'}, self.add(), self.add('/absent'), expected=400)
         self.assertEqual((None, 'queued', []), tuple(self.show(image_id)[name] for name in ('name', 'status', 'locations')))
 
     def test_after_an_active_image_no_other_bytes(self):
         image_id = self.active()
-        self.patch(image_id, replace(), status=403)
+        self.patch(image_id, replace(), expected=403)
         self.assertStatus(409, self.owner.upload(image_id, OTHER))
         self.assertEqual('active', self.show(image_id)['status'])
 
@@ -274,9 +274,9 @@ class TestQuotas(Base):
         image_id = self.active('/a')
         self.patch(image_id, self.add('/b'), client=self.service)
         before = len(self.web.requests)
-        self.patch(image_id, self.add('/c'), status=413, client=self.service)
+        self.patch(image_id, self.add('/c'), expected=413, client=self.service)
         self.assertEqual(before, len(self.web.requests))
-        self.patch(self.queued(), self.add('/a'), status=413)
+        self.patch(self.queued(), self.add('/a'), expected=413)
 
 
 class TestOff(Base):
@@ -284,12 +284,12 @@ class TestOff(Base):
 
     def test_order_of_refusals(self):
         image_id = self.queued(visibility='community')
-        self.patch(image_id, {'op': 'add', 'path': '/locations/-', 'value': {}}, status=400)
+        self.patch(image_id, {'op': 'add', 'path': '/locations/-', 'value': {}}, expected=400)
         for client in (self.owner, self.client, self.caller('p-other')):
             for operation in (self.add(), replace({'url': 'http://x', 'metadata': {}}), remove(0), replace()):
-                self.patch(image_id, operation, status=403, client=client)
-        self.assertIn('show_multiple_locations', self.patch(image_id, self.add(), status=403))
-        self.patch('11111111-2222-3333-4444-555555555555', self.add(), status=404)
+                self.patch(image_id, operation, expected=403, client=client)
+        self.assertIn('show_multiple_locations', self.patch(image_id, self.add(), expected=403))
+        self.patch('11111111-2222-3333-4444-555555555555', self.add(), expected=404)
         shown = self.show(image_id)
         self.assertFalse({'locations', 'direct_url'} & shown.keys())
         self.assertEqual([], self.web.requests)
@@ -304,10 +304,10 @@ class TestOff(Base):
 
 class ImportBase(Base):
 
-    def post(self, image_id, path='/a', status=202, client=None, **body):
+    def post(self, image_id, path='/a', expected=202, client=None, **body):
         url = path if '://' in path else self.web.url(path)
         response = (client or self.owner).post(f'/v2/images/{image_id}/locations', json={'url': url, **body})
-        return self.assertStatus(status, response, f'{url} {body}')
+        return self.assertStatus(expected, response, f'{url} {body}')
 
     def settled(self, image_id):
         """The image when no work goes on any more."""
@@ -380,20 +380,20 @@ class TestImport(ImportBase):
 
     def test_refusals(self):
         absent = '11111111-2222-3333-4444-555555555555'
-        self.post(absent, status=404)
-        self.post(self.active(), status=409)
+        self.post(absent, expected=404)
+        self.post(self.active(), expected=409)
         private, community = self.queued(visibility='private'), self.queued(visibility='community')
-        self.post(private, status=404, client=self.caller('p-other'))
-        self.post(community, status=403, client=self.caller('p-other'))
-        self.post(community, status=403, client=self.caller('p-owner', roles='reader'))
+        self.post(private, expected=404, client=self.caller('p-other'))
+        self.post(community, expected=403, client=self.caller('p-other'))
+        self.post(community, expected=403, client=self.caller('p-owner', roles='reader'))
         for url in ('rbd://a/b/c/d', 'file:///etc/passwd', 'x://', 'swift+config://a/b/c'):
-            self.post(community, url, status=403)
-            self.post(community, url, status=400, client=self.service)
-        self.assertIn('does not pass filtering', self.post(community, 'http://[::1]/', status=400).text)
-        self.assertIn('does not pass filtering', self.post(community, 'http://u:S3CR3T@127.0.0.1/', status=400).text)
-        self.assertIn('does not pass filtering', self.post(community, 'http://2130706433/', status=400).text)
+            self.post(community, url, expected=403)
+            self.post(community, url, expected=400, client=self.service)
+        self.assertIn('does not pass filtering', self.post(community, 'http://[::1]/', expected=400).text)
+        self.assertIn('does not pass filtering', self.post(community, 'http://u:S3CR3T@127.0.0.1/', expected=400).text)
+        self.assertIn('does not pass filtering', self.post(community, 'http://2130706433/', expected=400).text)
         self.assertNotIn('S3CR3T', self.server.log_text())
-        self.post(self.queued(disk_format=None), status=400)
+        self.post(self.queued(disk_format=None), expected=400)
         self.assertEqual('queued', self.show(community)['status'])
 
     def test_services(self):
@@ -410,7 +410,7 @@ class TestImport(ImportBase):
             connection.execute(sa.text(
                 "INSERT INTO image_properties (image_id, name, value, created_at, deleted) "
                 "VALUES (:id, 'os_glance_import_task', 'other', '2026-01-01 00:00:00', false)"), {'id': image_id})
-        self.post(image_id, status=409)
+        self.post(image_id, expected=409)
         self.assertEqual('other', self.show(image_id)['os_glance_import_task'])
 
     def test_of_several_calls_one_wins(self):
@@ -498,9 +498,9 @@ class TestNoHttpStore(ImportBase):
 
     def test_refused(self):
         image_id = self.queued()
-        self.post(image_id, status=403)
-        self.post(image_id, status=400, client=self.service)
-        self.patch(image_id, self.add(), status=400)
+        self.post(image_id, expected=403)
+        self.post(image_id, expected=400, client=self.service)
+        self.patch(image_id, self.add(), expected=400)
 
 
 class TestDeadWorkers(ImportBase):
@@ -534,8 +534,8 @@ class TestDeadWorkers(ImportBase):
 
 class TestShow(Base):
 
-    def get(self, image_id, client, status=200):
-        return self.assertStatus(status, client.get(f'/v2/images/{image_id}/locations'))
+    def get(self, image_id, client, expected=200):
+        return self.assertStatus(expected, client.get(f'/v2/images/{image_id}/locations'))
 
     def test_who_reads_locations(self):
         image_id = self.active()

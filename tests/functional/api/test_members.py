@@ -32,12 +32,12 @@ class MembersTestCase(ApiTestCase):
             self.add(path, self.names[member])
         return path
 
-    def add(self, path, member, status=200, client=None):
-        return self.checked(status, (client or self.owner).post(f'{path}/members', json={'member': member}))
+    def add(self, path, member, expected=200, client=None):
+        return self.checked(expected, (client or self.owner).post(f'{path}/members', json={'member': member}))
 
-    def answer(self, path, member, answer, status=200, client=None):
+    def answer(self, path, member, answer, expected=200, client=None):
         body = answer if isinstance(answer, dict) else {'status': answer}
-        return self.checked(status, (client or self.friend).put(f'{path}/members/{member}', json=body))
+        return self.checked(expected, (client or self.friend).put(f'{path}/members/{member}', json=body))
 
     def checked(self, status, response, schema='member'):
         """The content of a response with this status, which obeys the schema when it is no error."""
@@ -50,8 +50,8 @@ class MembersTestCase(ApiTestCase):
         jsonschema.Draft4Validator(closed, format_checker=jsonschema.FormatChecker()).validate(response.json())
         return response.json()
 
-    def members(self, path, status=200, client=None):
-        content = self.checked(status, (client or self.owner).get(f'{path}/members'), 'members')
+    def members(self, path, expected=200, client=None):
+        content = self.checked(expected, (client or self.owner).get(f'{path}/members'), 'members')
         if content is None:
             return None
         self.assertEqual('/v2/schemas/members', content['schema'])
@@ -272,7 +272,7 @@ class TestLimits(MembersTestCase):
 
     def test_administrators_have_the_same_limit(self):
         path = self.image('friend', 'other')
-        self.add(path, 'p', 413, self.client)
+        self.add(path, 'p', expected=413, client=self.client)
 
 
 class TestNoLimit(MembersTestCase):
@@ -289,7 +289,7 @@ class TestNone(MembersTestCase):
     SETTINGS = {'DEFAULT': {'image_member_quota': 0}}
 
     def test_sharing_can_be_switched_off(self):
-        self.add(self.image(), 'p', 413)
+        self.add(self.image(), 'p', expected=413)
 
 
 class TestOldDefaults(MembersTestCase):

@@ -27,36 +27,36 @@ class TestOverrides(PolicyTestCase):
     def tearDown(self):
         # By way of a rule that no test leaves behind, so that the defaults are known to be in force again.
         self.write('add_image: "!"\nget_images: "role:nobody"\n')
-        self.eventually(403, 'admin')
+        self.assertEventually(403, 'admin')
         self.write('{}\n')
-        self.eventually(201, 'admin')
+        self.assertEventually(201, 'admin')
         super().tearDown()
 
     def status(self, roles, method='POST', path='/v2/images', **kwargs):
         kwargs = kwargs or ({'json': {}} if method == 'POST' else {})
         return self.caller('p1', roles).request(method, path, **kwargs).status_code
 
-    def eventually(self, status, roles, *args, **kwargs):
+    def assertEventually(self, status, roles, *args, **kwargs):
         """Return when the service answers with the status; AssertionError when it does not within seconds."""
         wait_for(f'status {status} for {roles} {args}', lambda: self.status(roles, *args, **kwargs) == status, 10)
 
     def test_a_rule_changes_while_the_service_runs(self):
         self.assertEqual(201, self.status('member,reader'))
         self.write('add_image: "role:creator"\n')
-        self.eventually(403, 'member,reader')
+        self.assertEventually(403, 'member,reader')
         self.assertEqual(201, self.status('creator,reader'))
         self.write('add_image: "!"\n')
-        self.eventually(403, 'creator,reader')
+        self.assertEventually(403, 'creator,reader')
         self.write('{}\n')
-        self.eventually(201, 'member,reader')
+        self.assertEventually(201, 'member,reader')
 
     def test_a_file_that_comes_and_goes(self):
         self.file.unlink(missing_ok=True)
         self.assertEqual(201, self.status('member,reader'))
         self.write('add_image: "!"\n')
-        self.eventually(403, 'member,reader')
+        self.assertEventually(403, 'member,reader')
         self.file.unlink()
-        self.eventually(201, 'member,reader')
+        self.assertEventually(201, 'member,reader')
 
     def test_every_rule_of_images(self):
         image = self.caller('p1').create_image(b'data')
@@ -77,24 +77,24 @@ class TestOverrides(PolicyTestCase):
             with self.subTest(rule=rule, method=method):
                 # The rule for additions tells when the file is in force: the call itself may change the image.
                 self.write(f'{rule}: "!"\nadd_image: "role:only-{rule}-{method.lower()}"\n')
-                self.eventually(201, f'only-{rule}-{method}')
+                self.assertEventually(201, f'only-{rule}-{method}')
                 self.assertEqual(status, self.status('admin,member,reader', method, target, **kwargs))
 
     def test_relaxed_rules(self):
         self.assertEqual(403, self.status('auditor', 'GET'))
         self.write('get_images: "role:auditor"\nget_image: "role:auditor"\n')
-        self.eventually(200, 'auditor', 'GET')
+        self.assertEventually(200, 'auditor', 'GET')
 
     def test_admin_by_another_role(self):
         image = self.caller('p9').create_image(visibility='private')
         self.write('context_is_admin: "role:operator"\nget_image: "rule:context_is_admin"\n')
-        self.eventually(200, 'operator', 'GET', f'/v2/images/{image["id"]}')
+        self.assertEventually(200, 'operator', 'GET', f'/v2/images/{image["id"]}')
         self.assertEqual(404, self.status('admin', 'GET', f'/v2/images/{image["id"]}'))
 
     def test_a_file_that_breaks_while_the_service_runs(self):
         """The rules in force stay in force, and the log tells."""
         self.write('add_image: "role:creator"\n')
-        self.eventually(403, 'member,reader')
+        self.assertEventually(403, 'member,reader')
         self.write('add_image: "role:member"\nget_image: [\n')
         wait_for('a line about it', lambda: self.status('creator') and str(self.file) in self.server.log_text(), 10)
         self.assertEqual((403, 201), (self.status('member,reader'), self.status('creator,reader')))
@@ -112,8 +112,8 @@ class TestOverrides(PolicyTestCase):
                            ('.30.yaml', 'add_image: "role:member"\n')):
             (self.folder / name).write_text(text)
             self.addCleanup((self.folder / name).unlink)
-        self.eventually(403, 'member,reader')
-        self.eventually(201, 'creator,reader')
+        self.assertEventually(403, 'member,reader')
+        self.assertEventually(201, 'creator,reader')
         for name in ('10.yaml', '20.yaml', '.30.yaml'):
             (self.folder / name).write_text('{}\n')
 

@@ -80,7 +80,7 @@ class ProtectionTestCase(ApiTestCase):
         image = self.assertStatus(200, (client or self.admin).get(f'/v2/images/{image_id}')).json()
         return {name: value for name, value in image.items() if name.startswith(prefixes)}
 
-    def change(self, status, image_id, op, name, value=None, client=None):
+    def assertChange(self, status, image_id, op, name, value=None, client=None):
         operation = {'op': op, 'path': '/' + name}
         if op != 'remove':
             operation['value'] = value
@@ -121,33 +121,33 @@ class TestByRoles(ProtectionTestCase):
     def test_changes_of_visible_properties(self):
         image_id = self.secrets()
         for op in ('add', 'replace'):
-            self.assertIn('billing_code', self.change(403, image_id, op, 'billing_code', 'mine').text)
-        self.change(403, image_id, 'remove', 'billing_code')
-        self.change(403, image_id, 'add', 'billing_more', 'v')
-        self.change(200, image_id, 'replace', 'billing_code', 'b2', self.accountant)
-        self.change(403, image_id, 'remove', 'billing_code', client=self.accountant)
+            self.assertIn('billing_code', self.assertChange(403, image_id, op, 'billing_code', 'mine').text)
+        self.assertChange(403, image_id, 'remove', 'billing_code')
+        self.assertChange(403, image_id, 'add', 'billing_more', 'v')
+        self.assertChange(200, image_id, 'replace', 'billing_code', 'b2', self.accountant)
+        self.assertChange(403, image_id, 'remove', 'billing_code', client=self.accountant)
         self.assertEqual({**SECRETS, 'billing_code': 'b2'}, self.properties(image_id))
-        self.change(200, image_id, 'remove', 'billing_code', client=self.admin)
+        self.assertChange(200, image_id, 'remove', 'billing_code', client=self.admin)
 
     def test_hidden_properties_look_absent(self):
         image_id = self.secrets()
         for name in ('secret_key', 'blind_spot', 'secret_other', 'blind_other'):
-            self.assertEqual(self.change(409, image_id, 'replace', name, 'v').text,
-                             self.change(409, image_id, 'remove', name).text)
+            self.assertEqual(self.assertChange(409, image_id, 'replace', name, 'v').text,
+                             self.assertChange(409, image_id, 'remove', name).text)
         self.assertEqual(SECRETS, self.properties(image_id))
 
     def test_adding_a_hidden_property(self):
         image_id = self.secrets()
         for name, value in (('secret_key', 'v'), ('secret_key', 's1'), ('sealed_box', 'v'), ('sealed_box', 'm1')):
-            text = self.change(403, image_id, 'add', name, value).text
+            text = self.assertChange(403, image_id, 'add', name, value).text
             self.assertIn(name, text)
             self.assertNotIn(SECRETS[name], text.replace(name, ''))
-        absent = self.change(403, image_id, 'add', 'secret_other', 's1').text
+        absent = self.assertChange(403, image_id, 'add', 'secret_other', 's1').text
         self.assertEqual(absent.replace('secret_other', ''),
-                         self.change(403, image_id, 'add', 'secret_key', 's1').text.replace('secret_key', ''))
+                         self.assertChange(403, image_id, 'add', 'secret_key', 's1').text.replace('secret_key', ''))
         self.assertEqual(SECRETS, self.properties(image_id))
         for value in ('n1', 'n2'):
-            shown = self.change(200, image_id, 'add', 'blind_spot', value).json()
+            shown = self.assertChange(200, image_id, 'add', 'blind_spot', value).json()
             self.assertNotIn('blind_spot', shown)
             self.assertEqual({**SECRETS, 'blind_spot': value}, self.properties(image_id))
         draft = self.member.request('PATCH', f'/v2/images/{image_id}', headers=DRAFT_PATCH,
@@ -158,9 +158,9 @@ class TestByRoles(ProtectionTestCase):
     def test_hidden_properties_outlive_whatever_members_do(self):
         image_id = self.secrets()
         path = f'/v2/images/{image_id}'
-        self.change(200, image_id, 'replace', 'name', 'new')
-        self.change(200, image_id, 'add', 'free_1', 'v')
-        self.change(200, image_id, 'replace', 'tags', ['a', 'b'])
+        self.assertChange(200, image_id, 'replace', 'name', 'new')
+        self.assertChange(200, image_id, 'add', 'free_1', 'v')
+        self.assertChange(200, image_id, 'replace', 'tags', ['a', 'b'])
         self.assertStatus(204, self.member.put(f'{path}/tags/c'))
         self.assertStatus(204, self.member.delete(f'{path}/tags/a'))
         self.assertStatus(204, self.member.upload(image_id, b'data'))
@@ -168,7 +168,7 @@ class TestByRoles(ProtectionTestCase):
         self.assertStatus(204, self.member.post(f'{path}/actions/reactivate'))
         self.assertStatus(200, self.member.post(f'{path}/members', json={'member': 'p2'}))
         self.assertEqual(b'data', self.member.get(f'{path}/file').content)
-        self.change(200, image_id, 'remove', 'free_1')
+        self.assertChange(200, image_id, 'remove', 'free_1')
         self.assertEqual(SECRETS, self.properties(image_id))
         shown = self.admin.get(path).json()
         self.assertEqual((['b', 'c'], 'active', 'new'), (sorted(shown['tags']), shown['status'], shown['name']))
@@ -210,15 +210,15 @@ class TestByRoles(ProtectionTestCase):
 
     def test_names_that_only_resemble_internal_ones(self):
         image_id = self.image(x_os_glance_y='1')
-        self.change(403, image_id, 'add', 'y_os_glance_x', 'v')
-        self.change(403, image_id, 'add', 'os_glance_x', 'v', self.admin)
-        self.change(200, image_id, 'replace', 'x_os_glance_y', 'v')
+        self.assertChange(403, image_id, 'add', 'y_os_glance_x', 'v')
+        self.assertChange(403, image_id, 'add', 'os_glance_x', 'v', self.admin)
+        self.assertChange(200, image_id, 'replace', 'x_os_glance_y', 'v')
 
     def test_roles_of_a_service_token(self):
         image_id = self.image()
         service = self.caller('p1')
         service.session.headers['X-Service-Roles'] = 'Service'
-        self.change(200, image_id, 'add', 'audit_1', 'v', service)
+        self.assertChange(200, image_id, 'add', 'audit_1', 'v', service)
         self.assertEqual({'audit_1': 'v'}, self.properties(image_id, service))
         self.assertEqual({}, self.properties(image_id, self.member))
         # What the service may do counts for properties alone.
@@ -227,12 +227,12 @@ class TestByRoles(ProtectionTestCase):
     def test_callers_of_other_projects(self):
         image_id = self.secrets(visibility='public')
         self.assertEqual({'billing_code': 'b1'}, self.properties(image_id, self.caller('p2')))
-        self.change(403, image_id, 'add', 'blind_spot', 'v', self.caller('p2'))
+        self.assertChange(403, image_id, 'add', 'blind_spot', 'v', self.caller('p2'))
 
     def test_limits_count_hidden_properties(self):
         image_id = self.secrets(**{f'free_{number}': 'v' for number in range(124)})
-        self.change(413, image_id, 'add', 'free_more', 'v')
-        self.change(200, image_id, 'add', 'blind_spot', 'v')
+        self.assertChange(413, image_id, 'add', 'free_more', 'v')
+        self.assertChange(200, image_id, 'add', 'blind_spot', 'v')
 
 
 class TestByPolicies(ProtectionTestCase):
@@ -268,10 +268,10 @@ delete = @
         image = self.assertStatus(201, keeper.post('/v2/images', json={'secret_key': 's', 'free_1': 'v'})).json()
         self.assertEqual('s', image['secret_key'])
         self.assertEqual({'free_1': 'v'}, self.properties(image['id'], self.member))
-        self.change(403, image['id'], 'replace', 'secret_key', 'x', keeper)
-        self.change(200, image['id'], 'replace', 'secret_key', 'x', self.admin)
-        self.change(403, image['id'], 'remove', 'secret_key', client=self.admin)
-        self.change(403, image['id'], 'add', 'secret_more', 'x', self.member)
+        self.assertChange(403, image['id'], 'replace', 'secret_key', 'x', keeper)
+        self.assertChange(200, image['id'], 'replace', 'secret_key', 'x', self.admin)
+        self.assertChange(403, image['id'], 'remove', 'secret_key', client=self.admin)
+        self.assertChange(403, image['id'], 'add', 'secret_more', 'x', self.member)
 
     def test_a_rule_that_nobody_defined_is_passed_by_nobody(self):
         image = self.assertStatus(201, self.admin.post('/v2/images', json={'lost_1': 'v'})).json()

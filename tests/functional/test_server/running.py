@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import unittest
 
 import psutil
@@ -189,6 +190,15 @@ def in_background(function, *arguments) -> queue.SimpleQueue:
             results.put(error)
     threading.Thread(target=run, daemon=True).start()
     return results
+
+
+def assert_soon(condition) -> None:
+    """Return when it holds; for what sends no event."""
+    give_up = time.monotonic() + SECONDS
+    while not condition():
+        if time.monotonic() > give_up:
+            raise AssertionError('it did not happen')
+        time.sleep(0.02)
 
 
 class ServerTestCase(unittest.TestCase):

@@ -3,8 +3,13 @@ import hashlib
 import os
 import socket
 
-from tests.functional.test_server.running import ServerTestCase, SharedServerTestCase, read_all, read_response
-from tests.functional.test_server.test_requests import wait_until
+from tests.functional.test_server.running import (
+    ServerTestCase,
+    SharedServerTestCase,
+    assert_soon,
+    read_all,
+    read_response,
+)
 
 CONTENT = os.urandom(1 << 20) * 3 + b'end'
 
@@ -50,7 +55,7 @@ class UploadTest(SharedServerTestCase):
             note = self.server.folder / ('gone-%d' % number)
             with self.server.connect() as sock:
                 sock.sendall(b'PUT /consume?note=%s HTTP/1.1\r\nHost: a\r\n%sabc' % (str(note).encode(), start))
-            wait_until(lambda note=note: note.exists() and note.read_text())
+            assert_soon(lambda note=note: note.exists() and note.read_text())
             self.assertEqual('ClientDisconnected', note.read_text())
 
     def test_malformed_chunks(self):
@@ -102,14 +107,14 @@ class DownloadTest(SharedServerTestCase):
         reply = self.server.talk(b'GET /file?path=%s&offset=%d&length=100&announce=100 HTTP/1.1\r\nHost: a\r\n\r\n'
                                  b'GET / HTTP/1.1\r\nHost: a\r\n\r\n' % (str(self.path).encode(), len(CONTENT) - 3))
         self.assertNotIn(b'hello', reply)
-        wait_until(lambda: 'ended 97 bytes too early' in self.server.log)
+        assert_soon(lambda: 'ended 97 bytes too early' in self.server.log)
 
     def test_client_gone_in_the_middle(self):
         note = self.server.folder / 'gone'
         with self.server.connect() as sock:
             sock.sendall(b'GET /endless?note=%s HTTP/1.1\r\nHost: a\r\n\r\n' % str(note).encode())
             sock.recv(100)
-        wait_until(note.exists)
+        assert_soon(note.exists)
 
     def test_client_gone_in_the_middle_of_a_file(self):
         descriptors = self.server.process.pid
@@ -119,7 +124,7 @@ class DownloadTest(SharedServerTestCase):
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
                 sock.sendall(b'GET /file?path=%s HTTP/1.1\r\nHost: a\r\n\r\n' % str(self.path).encode())
                 sock.recv(10)
-        wait_until(lambda: len(os.listdir('/proc/%d/fd' % descriptors)) <= before)
+        assert_soon(lambda: len(os.listdir('/proc/%d/fd' % descriptors)) <= before)
 
 
 class StalledDownloadTest(ServerTestCase):
@@ -133,7 +138,7 @@ class StalledDownloadTest(ServerTestCase):
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             sock.connect(('127.0.0.1', server.port))
             sock.sendall(b'GET /file?path=%s HTTP/1.1\r\nHost: a\r\n\r\n' % str(path).encode())
-            wait_until(lambda: not any(each.path == str(path) for each in _open_files(server)) and _served(server))
+            assert_soon(lambda: not any(each.path == str(path) for each in _open_files(server)) and _served(server))
 
 
 def _open_files(server):

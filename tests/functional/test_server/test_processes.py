@@ -6,8 +6,14 @@ import threading
 
 import psutil
 
-from tests.functional.test_server.running import SECONDS, ServerTestCase, in_background, read_all, read_response
-from tests.functional.test_server.test_requests import wait_until
+from tests.functional.test_server.running import (
+    SECONDS,
+    ServerTestCase,
+    assert_soon,
+    in_background,
+    read_all,
+    read_response,
+)
 
 
 class Load:
@@ -32,7 +38,7 @@ class Load:
 
     def wait_for_more(self, count: int = 50) -> None:
         target = self.done + count
-        wait_until(lambda: self.done >= target or self.failures)
+        assert_soon(lambda: self.done >= target or self.failures)
 
     def _run(self, server, keep: bool):
         client = server.client()
@@ -67,7 +73,7 @@ class WorkerTest(ServerTestCase):
         server = self.start(workers=1)
         first = int(server.get('/pid')[1])
         os.kill(first, signal.SIGTERM)
-        wait_until(lambda: not psutil.pid_exists(first))
+        assert_soon(lambda: not psutil.pid_exists(first))
         self.assertNotEqual(first, int(server.get('/pid')[1]))
 
     def test_workers_end_with_their_parent(self):
@@ -85,7 +91,7 @@ class WorkerTest(ServerTestCase):
 
     def test_worker_that_cannot_start_is_tried_again_and_again(self):
         server = self.start(wait=False, workers=1, crash=True)
-        wait_until(lambda: server.log.count('ended with status 3') == 3)
+        assert_soon(lambda: server.log.count('ended with status 3') == 3)
         server.write_options(crash=False)
         server.signal(signal.SIGTERM)
         self.assertEqual(0, server.wait())
@@ -94,17 +100,17 @@ class WorkerTest(ServerTestCase):
         server = self.start(workers=2)
         server.signal(signal.SIGUSR2)
         for pid in [server.process.pid, *(child.pid for child in server.children())]:
-            wait_until(lambda pid=pid: 'report of %d ' % pid in server.log)
+            assert_soon(lambda pid=pid: 'report of %d ' % pid in server.log)
 
     def test_watchdog(self):
         server = self.start(workers=1, environment={'WATCHDOG_USEC': '100000'})
         for _ in range(3):
-            server.wait_for('WATCHDOG=1')
+            self.assertIn('WATCHDOG=1', server.wait_for('WATCHDOG=1'))
 
     def test_watchdog_of_a_single_process(self):
         server = self.start(workers=0, environment={'WATCHDOG_USEC': '100000'})
         for _ in range(3):
-            server.wait_for('WATCHDOG=1')
+            self.assertIn('WATCHDOG=1', server.wait_for('WATCHDOG=1'))
 
     def test_socket_from_systemd(self):
         for workers in (0, 1):
@@ -139,7 +145,7 @@ class BindTest(ServerTestCase):
             server.reload(bind_port=server.port)
             self.assertEqual(200, server.get()[0])
             server.port = former
-            wait_until(lambda server=server: _refuses(server))
+            assert_soon(lambda server=server: _refuses(server))
 
     def test_new_address_that_is_taken(self):
         server = self.start(workers=1, bind_port=self.free_port())
@@ -160,7 +166,7 @@ class ReloadTest(ServerTestCase):
                     server.reload(greeting='hello %d' % number)
                 load.wait_for_more()
             self.assertEqual([], load.failures)
-            wait_until(lambda server=server: server.get()[1] == b'hello 4')
+            assert_soon(lambda server=server: server.get()[1] == b'hello 4')
 
     def test_old_worker_finishes_its_request(self):
         server = self.start(workers=1)
@@ -169,7 +175,7 @@ class ReloadTest(ServerTestCase):
         with open(fifo, 'wb'):  # returns when the request runs
             old = server.children()
             server.reload(greeting='new')
-            wait_until(lambda: server.get()[1] == b'new')
+            assert_soon(lambda: server.get()[1] == b'new')
             self.assertTrue(old[0].is_running())
         self.assertEqual(b'held', reply.get(timeout=SECONDS)[1])
         self.assertEqual([], psutil.wait_procs(old, SECONDS)[1])
@@ -178,7 +184,7 @@ class ReloadTest(ServerTestCase):
     def test_number_of_workers(self):
         server = self.start(workers=1)
         server.reload(workers=3)
-        wait_until(lambda: len(server.children()) == 3)
+        assert_soon(lambda: len(server.children()) == 3)
 
     def test_configuration_that_cannot_be_read(self):
         for workers in (0, 1):
@@ -197,7 +203,7 @@ class ReloadTest(ServerTestCase):
             server.reload(broken=True)
             self.assertEqual(200, server.get()[0])
             server.reload(broken=False, greeting='repaired')
-            wait_until(lambda server=server: server.get()[1] == b'repaired')
+            assert_soon(lambda server=server: server.get()[1] == b'repaired')
 
     def test_reload_in_place_keeps_running_requests_on_the_old_application(self):
         server = self.start(workers=0)
@@ -208,7 +214,7 @@ class ReloadTest(ServerTestCase):
             self.assertNotIn('application closed', server.log)
             self.assertEqual(b'new', server.get()[1])
         self.assertEqual(b'held', reply.get(timeout=SECONDS)[1])
-        wait_until(lambda: 'application closed' in server.log)
+        assert_soon(lambda: 'application closed' in server.log)
 
 
 class StopTest(ServerTestCase):
@@ -221,7 +227,7 @@ class StopTest(ServerTestCase):
             with open(fifo, 'wb'):
                 server.signal(signal.SIGTERM)
                 server.wait_for('STOPPING=1')
-                wait_until(lambda server=server: _refuses(server))
+                assert_soon(lambda server=server: _refuses(server))
                 self.assertIsNone(server.process.poll())
             status, body, headers = reply.get(timeout=SECONDS)
             self.assertEqual((200, b'held', 'close'), (status, body, headers['Connection']))
@@ -329,7 +335,7 @@ class SlowClientsTest(ServerTestCase):
         worker = server.children()[0]
         worker.rlimit(psutil.RLIMIT_NOFILE, (worker.num_fds() + 3, 4096))
         socks = [server.connect() for _ in range(6)]
-        wait_until(lambda: 'No connection can be accepted' in server.log)
+        assert_soon(lambda: 'No connection can be accepted' in server.log)
         for sock in socks:
             sock.close()
         self.assertEqual(200, server.get()[0])

@@ -9,7 +9,7 @@ import time
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.functional.test_server.running import SECONDS, SharedServerTestCase, read_all, read_response
+from tests.functional.test_server.running import SECONDS, SharedServerTestCase, assert_soon, read_all, read_response
 
 SMUGGLING = {
     'two lengths': b'Content-Length: 6\r\nContent-Length: 5\r\n',
@@ -206,7 +206,7 @@ class TimeoutTest(SharedServerTestCase):
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             sock.connect(('127.0.0.1', self.server.port))
             sock.sendall(b'GET /endless?note=%s HTTP/1.1\r\nHost: a\r\n\r\n' % str(note).encode())
-            wait_until(note.exists)
+            assert_soon(note.exists)
 
 
 class NoKeepAliveTest(SharedServerTestCase):
@@ -216,12 +216,3 @@ class NoKeepAliveTest(SharedServerTestCase):
         reply = self.server.talk(b'GET / HTTP/1.1\r\nHost: a\r\n\r\n' * 2)
         self.assertEqual(1, reply.count(b'HTTP/1.1 200'))
         self.assertIn(b'\r\nConnection: close\r\n', reply)
-
-
-def wait_until(condition) -> None:
-    """Return when it holds; for what sends no event."""
-    give_up = time.monotonic() + SECONDS
-    while not condition():
-        if time.monotonic() > give_up:
-            raise AssertionError('it did not happen')
-        time.sleep(0.02)

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from tests.functional.test_server.running import SECONDS, ServerTestCase, read_all
+from tests.functional.test_server.running import SECONDS, ServerTestCase, assert_soon, read_all
 
 
 class Authority:
@@ -142,9 +142,8 @@ class TLSTest(TLSTestCase):
             before = self.connect(server).getpeercert()['serialNumber']
             self.authority.issue('server')
             server.reload()
-            after = before
-            while after == before:  # the former worker may accept for another moment
-                after = self.connect(server).getpeercert()['serialNumber']
+            # The former worker may accept for another moment.
+            assert_soon(lambda server=server, before=before: self.connect(server).getpeercert()['serialNumber'] != before)
 
     def test_broken_certificate_on_reload_keeps_the_old(self):
         server = self.start_tls()
@@ -157,35 +156,35 @@ class TLSTest(TLSTestCase):
 
 class BadFilesTest(TLSTestCase):
 
-    def refused(self, expected: str, **options) -> None:
+    def assert_refused(self, expected: str, **options) -> None:
         server = self.start(wait=False, **options)
         self.assertEqual(1, server.wait())
         self.assertRegex(server.log, '(?m)^ERROR: .*' + expected)
 
     def test_only_one_of_the_pair(self):
-        self.refused('both cert_file and key_file', cert_file=self.cert_file)
-        self.refused('both cert_file and key_file', key_file=self.key_file)
+        self.assert_refused('both cert_file and key_file', cert_file=self.cert_file)
+        self.assert_refused('both cert_file and key_file', key_file=self.key_file)
 
     def test_missing_file(self):
         missing = str(self.folder / 'missing')
-        self.refused('cert_file = %s .*No such file' % missing, cert_file=missing, key_file=self.key_file)
-        self.refused('key_file = %s .*No such file' % missing, cert_file=self.cert_file, key_file=missing)
-        self.refused('ca_file = %s .*No such file' % missing, cert_file=self.cert_file, key_file=self.key_file,
+        self.assert_refused('cert_file = %s .*No such file' % missing, cert_file=missing, key_file=self.key_file)
+        self.assert_refused('key_file = %s .*No such file' % missing, cert_file=self.cert_file, key_file=missing)
+        self.assert_refused('ca_file = %s .*No such file' % missing, cert_file=self.cert_file, key_file=self.key_file,
                      ca_file=missing)
 
     def test_no_pem(self):
         rubbish = self.folder / 'rubbish'
         rubbish.write_text('rubbish')
-        self.refused('cert_file = %s' % rubbish, cert_file=str(rubbish), key_file=self.key_file)
-        self.refused('key_file = %s' % rubbish, cert_file=self.cert_file, key_file=str(rubbish))
-        self.refused('ca_file = %s' % rubbish, cert_file=self.cert_file, key_file=self.key_file, ca_file=str(rubbish))
+        self.assert_refused('cert_file = %s' % rubbish, cert_file=str(rubbish), key_file=self.key_file)
+        self.assert_refused('key_file = %s' % rubbish, cert_file=self.cert_file, key_file=str(rubbish))
+        self.assert_refused('ca_file = %s' % rubbish, cert_file=self.cert_file, key_file=self.key_file, ca_file=str(rubbish))
 
     def test_key_of_another_certificate(self):
         _, other = self.authority.issue('other')
-        self.refused('key_file = %s does not belong' % other, cert_file=self.cert_file, key_file=other)
+        self.assert_refused('key_file = %s does not belong' % other, cert_file=self.cert_file, key_file=other)
 
     def test_cipher_that_does_not_exist(self):
-        self.refused('ssl_ciphers = NONSENSE', cert_file=self.cert_file, key_file=self.key_file,
+        self.assert_refused('ssl_ciphers = NONSENSE', cert_file=self.cert_file, key_file=self.key_file,
                      ssl_ciphers='NONSENSE')
 
     def test_expired_certificate_is_told(self):

@@ -26,7 +26,7 @@ SHREDS = st.lists(st.sampled_from((
 
 class ParseTest(unittest.TestCase):
 
-    def refused(self, body):
+    def assert_refused(self, body):
         with self.subTest(body=body[:60]):
             with self.assertRaises(exceptions.Invalid) as caught:
                 json_body.parse(body)
@@ -52,57 +52,57 @@ class ParseTest(unittest.TestCase):
 
     def test_what_is_neither_object_nor_array(self):
         for body in (b'1', b'"a"', b'null', b'true', b'1.5'):
-            self.refused(body)
+            self.assert_refused(body)
 
     def test_what_is_not_json(self):
         for body in (b'', b' ', b'{', b'[1,]', b"{'a': 1}", b'[1] x', b'[01]', b'["\t"]', b'[.5]', b'{"a"}', b'{1: 2}'):
-            self.refused(body)
+            self.assert_refused(body)
 
     def test_names_that_stand_twice(self):
         for body in (b'{"a": 1, "a": 1}', b'[{"x": {"a": 1, "b": 2, "a": 3}}]', b'{"a": 1, "\\u0061": 2}',
                      b'{"\\ud800": 1, "\\ud800": 2}'):
-            self.refused(body)
+            self.assert_refused(body)
         self.assertEqual([{'a': 1}, {'a': 2}], json_body.parse(b'[{"a": 1}, {"a": 2}]'))
 
     def test_numbers_that_are_none(self):
         for body in (b'[NaN]', b'[Infinity]', b'[-Infinity]', b'{"a": NaN}'):
-            self.refused(body)
+            self.assert_refused(body)
 
     def test_numbers_that_are_too_large(self):
         for body in (b'[1e999]', b'[-1e999]', b'[%d]' % 2 ** 63, b'[%d]' % (-2 ** 63 - 1), b'[%s]' % (b'9' * 100000),
                      b'[-%s]' % (b'9' * 100000), b'[%s.0]' % (b'9' * 100000)):
-            self.refused(body)
+            self.assert_refused(body)
         self.assertEqual([2 ** 63 - 1, -2 ** 63], json_body.parse(b'[9223372036854775807, -9223372036854775808]'))
 
     def test_minus_zero(self):
-        self.refused(b'[-0]')
+        self.assert_refused(b'[-0]')
 
     def test_text_that_cannot_be_stored(self):
         for body in (b'["\\u0000"]', b'{"a\\u0000": 1}', b'["\\ud800"]', b'["\\udfff x"]', b'{"\\udc00": 1}',
                      b'["\\ude00\\ud83d"]', b'[[[{"a": ["\\ud800"]}]]]'):
-            self.refused(body)
+            self.assert_refused(body)
         self.assertEqual(['\U0001f600'], json_body.parse(b'["\\ud83d\\ude00"]'))
 
     def test_other_encodings(self):
         for encoding in ('utf-16', 'utf-16-le', 'utf-16-be', 'utf-32', 'latin-1'):
-            self.refused('["é"]'.encode(encoding))
-        self.refused(b'["\xed\xa0\x80"]')
+            self.assert_refused('["é"]'.encode(encoding))
+        self.assert_refused(b'["\xed\xa0\x80"]')
 
     def test_one_byte_mark_is_ignored(self):
         self.assertEqual([1], json_body.parse(b'\xef\xbb\xbf[1]'))
-        self.refused(b'\xef\xbb\xbf\xef\xbb\xbf[1]')
+        self.assert_refused(b'\xef\xbb\xbf\xef\xbb\xbf[1]')
 
     def test_depth(self):
         for start, end in ((b'[', b']'), (b'{"a":', b'}')):
             inner = b'[]' if start == b'[' else b'{}'
             json_body.parse(start * 63 + inner + end * 63)
-            self.refused(start * 64 + inner + end * 64)
+            self.assert_refused(start * 64 + inner + end * 64)
 
     def test_number_of_parts(self):
         json_body.parse(b'[%s]' % b','.join([b'1'] * 19999))
-        self.refused(b'[%s]' % b','.join([b'1'] * 20001))
-        self.refused(b'[%s]' % b','.join([b'[1]'] * 10001))
-        self.refused(b'{%s}' % b','.join(b'"%d":1' % number for number in range(20001)))
+        self.assert_refused(b'[%s]' % b','.join([b'1'] * 20001))
+        self.assert_refused(b'[%s]' % b','.join([b'[1]'] * 10001))
+        self.assert_refused(b'{%s}' % b','.join(b'"%d":1' % number for number in range(20001)))
 
 
 class Stream:

@@ -48,11 +48,11 @@ def both_forms(op, path, **value):
 
 class Base(unittest.TestCase):
 
-    def invalid(self, document, media_type=V21):
+    def assert_invalid(self, document, media_type=V21):
         with self.subTest(document=document, media_type=media_type):
             self.assertRaises(exceptions.Invalid, parse, document, media_type)
 
-    def forbidden(self, document, media_type=V21):
+    def assert_forbidden(self, document, media_type=V21):
         with self.subTest(document=document, media_type=media_type):
             self.assertRaises(exceptions.Forbidden, parse, document, media_type)
 
@@ -82,9 +82,9 @@ class DocumentTest(Base):
     def test_must_be_an_array_of_objects(self):
         for document in ({}, {'op': 'add', 'path': '/a', 'value': 'b'}, [1], [[]], ['add'], [None]):
             for media_type in (V20, V21):
-                self.invalid(document, media_type)
+                self.assert_invalid(document, media_type)
         for document in (b'', b'[', b'"a"', b'[NaN]'):
-            self.invalid(document)
+            self.assert_invalid(document)
 
     def test_new_form(self):
         for operation in ({}, {'path': '/a', 'value': 'b'}, {'op': 'add', 'value': 'b'}, {'op': 'add', 'path': '/a'},
@@ -94,14 +94,14 @@ class DocumentTest(Base):
                           {'add': '/a', 'value': 'b'},
                           *({'op': op, 'path': '/a', 'from': '/b',
                              'value': 'b'} for op in ('test', 'move', 'copy', ''))):
-            self.invalid([operation])
+            self.assert_invalid([operation])
 
     def test_draft_form(self):
         for operation in ({}, {'value': 'b'}, {'add': '/a'}, {'replace': '/a'},
                           {'op': 'add', 'path': '/a', 'value': 'b'},
                           {'add': '/a', 'remove': '/a', 'value': 'b'}, {'add': '/a', 'replace': '/b', 'value': 'b'},
                           {'test': '/a', 'value': 'b'}):
-            self.invalid([operation], V20)
+            self.assert_invalid([operation], V20)
         self.assertEqual('a', parse([{'add': '/a', 'value': 'b', 'more': 1}], V20)[0].name)
 
     def test_remove_ignores_a_value(self):
@@ -110,7 +110,7 @@ class DocumentTest(Base):
                                                parse([operation], media_type)[0].name))
 
     def test_one_bad_operation_refuses_all(self):
-        self.invalid([{'op': 'add', 'path': '/a', 'value': 'b'}, {'op': 'add', 'path': '/b', 'value': 5}])
+        self.assert_invalid([{'op': 'add', 'path': '/a', 'value': 'b'}, {'op': 'add', 'path': '/b', 'value': 5}])
 
     def test_too_large_a_body(self):
         with self.assertRaises(HTTPFault) as caught:
@@ -152,17 +152,17 @@ class PointerTest(Base):
     def test_blanks_around_a_name_do_not_hide_a_read_only_attribute(self):
         for path in ('/ status', '/status ', '/ id ', '/ os_glance_x'):
             for media_type, operation in both_forms('add', path, value='v'):
-                self.forbidden([operation], media_type)
+                self.assert_forbidden([operation], media_type)
 
     def test_what_is_no_pointer(self):
         for path in ('', 'a', 'a/b', '/a/', '/a//b', '/~', '/~2', '/a~', '/~a', 5, None, True, ['/a'], {'/a': 1}):
             for media_type, operation in both_forms('add', path, value='v'):
-                self.invalid([operation], media_type)
+                self.assert_invalid([operation], media_type)
 
     def test_one_segment_only(self):
         for path in ('/tags/-', '/tags/0', '/a/b', '/name/x', '/a/b/c'):
             for media_type, operation in both_forms('add', path, value='v'):
-                self.invalid([operation], media_type)
+                self.assert_invalid([operation], media_type)
 
 
 class RefusedNameTest(Base):
@@ -170,12 +170,12 @@ class RefusedNameTest(Base):
     def test_read_only_and_reserved_names_in_every_operation(self):
         for name, op in itertools.product((*READ_ONLY, *RESERVED), ('add', 'replace', 'remove')):
             for media_type, operation in both_forms(op, '/' + name, value='v'):
-                self.forbidden([operation], media_type)
+                self.assert_forbidden([operation], media_type)
 
     def test_base_attributes_cannot_be_removed(self):
         for name in BASE:
             for media_type, operation in both_forms('remove', '/' + name):
-                self.forbidden([operation], media_type)
+                self.assert_forbidden([operation], media_type)
 
     def test_values_are_checked(self):
         for name, value in (('name', 5), ('name', 'x' * 256), ('min_ram', -1), ('min_disk', True), ('tags', 'a'),
@@ -185,7 +185,7 @@ class RefusedNameTest(Base):
                             ('a', None), ('a', ['b']), ('k' * 256, 'v')):
             for op in ('add', 'replace'):
                 for media_type, operation in both_forms(op, '/' + name, value=value):
-                    self.invalid([operation], media_type)
+                    self.assert_invalid([operation], media_type)
 
 
 class ApplyTest(Base):
@@ -194,7 +194,7 @@ class ApplyTest(Base):
         self.image = Image('i', owner='p', extra_properties={'old': '1'})
         self.image.remember()
 
-    def conflict(self, *operations, media_type=V21):
+    def assert_conflict(self, *operations, media_type=V21):
         with self.subTest(operations=operations, media_type=media_type):
             self.assertRaises(exceptions.Conflict, patch, self.image, *operations, media_type=media_type)
 
@@ -209,7 +209,7 @@ class ApplyTest(Base):
             with self.subTest(name=name):
                 self.assertEqual(value, getattr(patch(Image('i'), {'op': 'add', 'path': '/' + name, 'value': value}),
                                                 name))
-            self.conflict({'add': '/' + name, 'value': value}, media_type=V20)
+            self.assert_conflict({'add': '/' + name, 'value': value}, media_type=V20)
 
     def test_properties_in_the_new_form(self):
         patch(self.image, {'op': 'add', 'path': '/new', 'value': 'a'}, {'op': 'add', 'path': '/old', 'value': 'b'})
@@ -220,19 +220,19 @@ class ApplyTest(Base):
     def test_properties_in_the_draft_form(self):
         patch(self.image, {'add': '/new', 'value': 'a'}, {'replace': '/old', 'value': 'b'}, media_type=V20)
         self.assertEqual({'old': 'b', 'new': 'a'}, self.image.extra_properties)
-        self.conflict({'add': '/old', 'value': 'c'}, media_type=V20)
+        self.assert_conflict({'add': '/old', 'value': 'c'}, media_type=V20)
 
     def test_absent_properties(self):
         for op in ('replace', 'remove'):
             for media_type, operation in both_forms(op, '/absent', value='v'):
-                self.conflict(operation, media_type=media_type)
+                self.assert_conflict(operation, media_type=media_type)
 
     def test_operations_see_what_the_ones_before_did(self):
         patch(self.image, {'op': 'add', 'path': '/x', 'value': '1'}, {'op': 'replace', 'path': '/x', 'value': '2'},
               {'op': 'remove', 'path': '/x'}, {'op': 'add', 'path': '/x', 'value': '3'},
               {'op': 'remove', 'path': '/old'})
         self.assertEqual({'x': '3'}, self.image.extra_properties)
-        self.conflict({'op': 'remove', 'path': '/x'}, {'op': 'remove', 'path': '/x'})
+        self.assert_conflict({'op': 'remove', 'path': '/x'}, {'op': 'remove', 'path': '/x'})
 
     def test_tags_are_replaced_as_a_whole(self):
         self.image.tags = ['a', 'b']

@@ -33,7 +33,7 @@ class ConfigurationTest(unittest.TestCase):
         return conf.load(list(args), prog, default_config_files=[self.write(text)], default_config_dirs=[],
                          conf=cfg.ConfigOpts())
 
-    def refused(self, text: str, kind: type[Exception] = conf.InvalidOptionValue, prog: str = 'glance-api') -> str:
+    def assert_refused(self, text: str, kind: type[Exception] = conf.InvalidOptionValue, prog: str = 'glance-api') -> str:
         """The sentence with which the configuration is refused."""
         with self.assertRaises(kind) as caught:
             self.load(text, prog=prog)

@@ -122,7 +122,7 @@ class LegacyTest(ConfigurationTest):
         self.assertEqual('sqlite:///new', options.database.connection)
 
     def test_a_bad_value_under_an_old_name_is_refused(self):
-        sentence = self.refused('[DEFAULT]\nsql_max_retries = often\n')
+        sentence = self.assert_refused('[DEFAULT]\nsql_max_retries = often\n')
         self.assertIn('sql_max_retries', sentence)
 
     def test_names_without_successor_give_one_warning_each_and_unknown_ones_none(self):

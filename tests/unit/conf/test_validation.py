@@ -36,7 +36,7 @@ class ValueTest(ConfigurationTest):
                 ('database', 'max_retries', 'often'),
         ):
             with self.subTest(name=name, value=value):
-                sentence = self.refused('[%s]\n%s = %s\n' % (section, name, value))
+                sentence = self.assert_refused('[%s]\n%s = %s\n' % (section, name, value))
                 self.assertTrue(sentence.startswith('%s/glance-api.conf: [%s] %s = %s is not valid: '
                                                     % (self.folder, section, name, value)), sentence)
 
@@ -48,26 +48,26 @@ class ValueTest(ConfigurationTest):
         self.assertTrue(str(caught.exception).startswith(first))
 
     def test_a_value_under_a_former_name_is_found(self):
-        sentence = self.refused('[DEFAULT]\ntask_time_to_live = long\n')
+        sentence = self.assert_refused('[DEFAULT]\ntask_time_to_live = long\n')
         self.assertIn('glance-api.conf: [task] task_time_to_live = long', sentence)
 
     def test_a_bad_environment_variable_is_named(self):
         with mock.patch.dict(os.environ, OS_DEFAULT__WORKERS='some'):
-            sentence = self.refused('[DEFAULT]\nworkers = 2\n')
+            sentence = self.assert_refused('[DEFAULT]\nworkers = 2\n')
         self.assertIn('OS_DEFAULT__WORKERS: [DEFAULT] workers = some', sentence)
 
     def test_a_secret_is_not_repeated(self):
-        sentence = self.refused('[DEFAULT]\nmetadata_encryption_key = hunter2\n')
+        sentence = self.assert_refused('[DEFAULT]\nmetadata_encryption_key = hunter2\n')
         self.assertIn('metadata_encryption_key is not valid', sentence)
         self.assertNotIn('hunter2', sentence)
 
     def test_a_bad_option_of_the_command_line_in_a_file_is_refused(self):
-        self.assertIn('debug', self.refused('[DEFAULT]\ndebug = perhaps\n'))
+        self.assertIn('debug', self.assert_refused('[DEFAULT]\ndebug = perhaps\n'))
 
 
 class CombinationTest(ConfigurationTest):
-    def refused(self, text: str, kind=ConfigurationError, prog: str = 'glance-api') -> str:
-        sentence = super().refused(text, kind, prog)
+    def assert_refused(self, text: str, kind=ConfigurationError, prog: str = 'glance-api') -> str:
+        sentence = super().assert_refused(text, kind, prog)
         with self.assertRaises(ConfigurationError) as caught:
             self.load(text, prog=prog)
         self.assertNotIsInstance(caught.exception, conf.InvalidOptionValue)
@@ -75,22 +75,22 @@ class CombinationTest(ConfigurationTest):
 
     def test_certificate_and_key_come_together(self):
         for name in ('cert_file', 'key_file'):
-            sentence = self.refused('[DEFAULT]\n%s = /tls.pem\n' % name)
+            sentence = self.assert_refused('[DEFAULT]\n%s = /tls.pem\n' % name)
             self.assertIn('cert_file', sentence)
             self.assertIn('key_file', sentence)
         self.load('[DEFAULT]\ncert_file = /tls.pem\nkey_file = /tls.pem\n')
 
     def test_trusted_auth_needs_trusted_proxies_or_loopback(self):
         flavor = '[paste_deploy]\nflavor = trusted-auth+cachemanagement\n[DEFAULT]\nimage_cache_driver = sqlite\n'
-        self.assertIn('trusted_proxies', self.refused(flavor))
-        self.assertIn('trusted_proxies', self.refused(flavor, prog='glance-registry'))
+        self.assertIn('trusted_proxies', self.assert_refused(flavor))
+        self.assertIn('trusted_proxies', self.assert_refused(flavor, prog='glance-registry'))
         for host in ('127.0.0.1', '::1', 'localhost'):
             self.load(flavor + 'bind_host = %s\n' % host)
         self.load(flavor + 'trusted_proxies = 192.0.2.1\n')
 
     def test_the_central_cache_list_needs_the_url_of_the_node(self):
         flavor = '[paste_deploy]\nflavor = keystone+caching\n[DEFAULT]\n'
-        self.assertIn('worker_self_reference_url', self.refused(flavor + 'image_cache_driver = centralized_db\n'))
+        self.assertIn('worker_self_reference_url', self.assert_refused(flavor + 'image_cache_driver = centralized_db\n'))
         self.assertEqual('sqlite', cache.driver(self.load(flavor)))
         node = 'worker_self_reference_url = http://node1:9292\n'
         self.assertEqual('centralized_db', cache.driver(self.load(flavor + node)))

@@ -32,7 +32,7 @@ class BackendsTestCase(unittest.TestCase):
         self.addCleanup(backends.close)
         return backends
 
-    def refused(self, text):
+    def assert_refused(self, text):
         with self.assertRaises(exceptions.ConfigurationError) as caught:
             self.backends(text)
         return str(caught.exception)
@@ -74,14 +74,14 @@ class UnnamedTest(BackendsTestCase):
                 backends.for_location(url, {})
 
     def test_default_store_that_is_not_served(self):
-        message = self.refused(self.single + 'default_store = rbd\n')
+        message = self.assert_refused(self.single + 'default_store = rbd\n')
         self.assertIn('[glance_store] default_store = rbd', message)
 
     def test_type_that_does_not_exist(self):
-        self.assertIn('[glance_store] stores = tape', self.refused(self.single + 'stores = file,tape\n'))
+        self.assertIn('[glance_store] stores = tape', self.assert_refused(self.single + 'stores = file,tape\n'))
 
     def test_staging_in_the_directory_of_images(self):
-        self.assertIn('staging', self.refused('[glance_store]\nfilesystem_store_datadir = @/staging\n'))
+        self.assertIn('staging', self.assert_refused('[glance_store]\nfilesystem_store_datadir = @/staging\n'))
 
 
 class NamedTest(BackendsTestCase):
@@ -151,20 +151,20 @@ filesystem_store_datadir = @/tasks
         self.assertEqual({'store': 'fast'}, location.metadata)
 
     def test_default_backend(self):
-        self.assertIn('default_backend is not set', self.refused(self.text.replace('default_backend = slow', '')))
-        self.assertIn('default_backend = x', self.refused(self.text.replace('default_backend = slow',
+        self.assertIn('default_backend is not set', self.assert_refused(self.text.replace('default_backend = slow', '')))
+        self.assertIn('default_backend = x', self.assert_refused(self.text.replace('default_backend = slow',
                                                                             'default_backend = x')))
 
     def test_types(self):
-        self.assertIn('fast:tape', self.refused(self.text.replace('fast:file', 'fast:tape')))
-        self.assertIn('fast:gridfs', self.refused(self.text.replace('fast:file', 'fast:gridfs')))
+        self.assertIn('fast:tape', self.assert_refused(self.text.replace('fast:file', 'fast:tape')))
+        self.assertIn('fast:gridfs', self.assert_refused(self.text.replace('fast:file', 'fast:gridfs')))
 
     def test_reserved_names(self):
-        self.assertIn('os_glance_mine', self.refused(self.text.replace('fast:file', 'os_glance_mine:file')))
+        self.assertIn('os_glance_mine', self.assert_refused(self.text.replace('fast:file', 'os_glance_mine:file')))
 
     def test_shared_directory(self):
         for other in ('fast2', 'staging', './fast2/'):
-            message = self.refused(self.text.replace('= @/fast\n', '= @/%s\n' % other))
+            message = self.assert_refused(self.text.replace('= @/fast\n', '= @/%s\n' % other))
             self.assertIn('share the directory', message)
         os.symlink(os.path.join(self.root, 'fast2'), os.path.join(self.root, 'link'))
-        self.assertIn('share the directory', self.refused(self.text.replace('= @/fast\n', '= @/link\n')))
+        self.assertIn('share the directory', self.assert_refused(self.text.replace('= @/fast\n', '= @/link\n')))

@@ -55,7 +55,7 @@ class OptionsTest(FileStoreTestCase):
     def configured(self, **values):
         return directories.configured(self.options(**values))
 
-    def refused(self, expected, **values):
+    def assert_refused(self, expected, **values):
         with self.assertRaises(exceptions.ConfigurationError) as caught:
             self.make(**values)
         self.assertIn('[here] ' + expected, str(caught.exception))
@@ -74,16 +74,16 @@ class OptionsTest(FileStoreTestCase):
                                                                           filesystem_store_datadir='')])
 
     def test_refused_directories(self):
-        self.refused('has both', filesystem_store_datadir='/a', filesystem_store_datadirs=['/b'])
-        self.refused('filesystem_store_datadir is empty', filesystem_store_datadir='')
-        self.refused("filesystem_store_datadirs = /a:high: the priority 'high'", filesystem_store_datadirs=['/a:high'])
-        self.refused('filesystem_store_datadirs = :100 names no directory', filesystem_store_datadirs=[':100'])
-        self.refused('filesystem_store_datadirs gives /a the priorities 1 and 2',
+        self.assert_refused('has both', filesystem_store_datadir='/a', filesystem_store_datadirs=['/b'])
+        self.assert_refused('filesystem_store_datadir is empty', filesystem_store_datadir='')
+        self.assert_refused("filesystem_store_datadirs = /a:high: the priority 'high'", filesystem_store_datadirs=['/a:high'])
+        self.assert_refused('filesystem_store_datadirs = :100 names no directory', filesystem_store_datadirs=[':100'])
+        self.assert_refused('filesystem_store_datadirs gives /a the priorities 1 and 2',
                      filesystem_store_datadirs=['/a:1', '/a:2'])
 
     def test_file_permissions(self):
         for digits in (9, 888, 40, 277):
-            self.refused('filesystem_store_file_perm = %d' % digits, filesystem_store_file_perm=digits)
+            self.assert_refused('filesystem_store_file_perm = %d' % digits, filesystem_store_file_perm=digits)
         for digits, folder_mode in ((0, 0o750), (600, 0o700), (640, 0o710), (604, 0o701), (644, 0o711)):
             path = self.path('images%d' % digits)
             os.mkdir(path, 0o700)
@@ -108,11 +108,11 @@ class OptionsTest(FileStoreTestCase):
 
     def test_refused_metadata_files(self):
         path = self.path('metadata.json')
-        self.refused('filesystem_store_metadata_file = %s cannot be read' % path, filesystem_store_metadata_file=path)
+        self.assert_refused('filesystem_store_metadata_file = %s cannot be read' % path, filesystem_store_metadata_file=path)
         for content in ('', '{', '1', '[1]', '{}', '{"id": "x"}', '{"id": 1, "mountpoint": "/"}'):
             with open(path, 'w') as file:
                 file.write(content)
-            self.refused('filesystem_store_metadata_file = %s' % path, filesystem_store_metadata_file=path)
+            self.assert_refused('filesystem_store_metadata_file = %s' % path, filesystem_store_metadata_file=path)
 
     def test_unusable_directory_does_not_stop_the_start(self):
         with open(self.path('file'), 'w'):

@@ -136,4 +136,6 @@ class HeartbeatTest(unittest.TestCase):
         self.assertFalse(keeper._thread.is_alive())
 
     def test_closing_without_a_lease(self):
-        self.keeper().close()
+        keeper = self.keeper()
+        keeper.close()
+        self.assertIsNone(keeper._thread)

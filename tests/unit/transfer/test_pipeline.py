@@ -120,8 +120,11 @@ class CopyTest(unittest.TestCase):
         class Meeting(CollectingSink):
             def update(self, block):
                 barrier.wait()
+                super().update(block)
 
-        self.copy(sources.BytesSource(bytes(8 * BLOCK)), sinks=[Meeting(), Meeting()])
+        data, sinks = os.urandom(8 * BLOCK), [Meeting(), Meeting()]
+        self.copy(sources.BytesSource(data), sinks=sinks)
+        self.assertTrue(all(sink.content == data for sink in sinks))
 
     def test_memory_is_bounded(self):
         """The source is never further ahead of the slowest sink than the buffers allow."""

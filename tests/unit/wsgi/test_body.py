@@ -169,7 +169,7 @@ class ChunkedBodies(BodyTestCase):
     def test_any_bytes_are_read_or_refused(self, data):
         self.setUp()
         try:
-            self.chunked(data).read()
+            self.assertLess(len(self.chunked(data).read()), len(data))
         except (ClientDisconnected, Invalid):
             pass
         self.doCleanups()
