@@ -1,19 +1,14 @@
 """The real Keystone of tools/backends/keystone.sh, shared by all test processes of a machine."""
 
-import atexit
-import fcntl
 import functools
-import os
-import pathlib
 import shlex
-import subprocess
 import uuid
 
 import requests
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-SCRIPT = ROOT / 'tools' / 'backends' / 'keystone.sh'
-INSTALL_SECONDS = 900
+from tests.harness.backend import Backend
+
+_BACKEND = Backend('keystone')
 
 
 class Keystone:
@@ -25,7 +20,7 @@ class Keystone:
     @functools.cache  # noqa: B019 - one instance lives as long as the process
     def environment(self, user: str) -> dict[str, str]:
         """The ``OS_…`` variables with which the clients act as *user*."""
-        words = (shlex.split(line) for line in _script('env', user).splitlines())
+        words = (shlex.split(line) for line in _BACKEND.run('env', user).splitlines())
         return dict(assignment.split('=', 1) for _export, assignment in words)
 
     @functools.cache  # noqa: B019
@@ -51,7 +46,7 @@ class Keystone:
 
     def glance_settings(self) -> dict[str, dict[str, object]]:
         """Configuration with which glance-api checks tokens here; for ``GlanceServer(settings=…)``."""
-        lines = _script('glance-conf').splitlines()
+        lines = _BACKEND.run('glance-conf').splitlines()
         section = lines[0].strip('[]')
         return {section: dict(line.split(' = ', 1) for line in lines[1:])}
 
@@ -125,55 +120,5 @@ class Keystone:
 
 @functools.cache
 def shared_keystone() -> Keystone:
-    """The Keystone of this machine, started (and installed) when it is not running.
-
-    The last test process that leaves stops it again, unless it was running before the first one came.
-
-    :raises AssertionError: it cannot be installed or started
-    """
-    folder = _folder()
-    folder.mkdir(parents=True, exist_ok=True)
-    with _locked(folder / 'tests.lock', fcntl.LOCK_EX):
-        users = _locked(folder / 'tests.users', fcntl.LOCK_SH)
-        if _is_stopped():
-            (folder / 'tests.started').touch()
-        url = _script('start').strip()
-    atexit.register(_leave, folder, users)
-    return Keystone(url)
-
-
-def _leave(folder: pathlib.Path, users) -> None:
-    with _locked(folder / 'tests.lock', fcntl.LOCK_EX):
-        try:
-            fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return  # other test processes still use it
-        finally:
-            users.close()
-        if (folder / 'tests.started').exists():
-            _script('stop')
-            (folder / 'tests.started').unlink()
-
-
-def _folder() -> pathlib.Path:
-    cache = os.environ.get('XDG_CACHE_HOME') or pathlib.Path.home() / '.cache'
-    return pathlib.Path(os.environ.get('GLANCE_BACKENDS') or pathlib.Path(cache) / 'glance-backends') / 'keystone'
-
-
-def _locked(path: pathlib.Path, kind: int):
-    """The file, open and locked; closing it unlocks."""
-    file = path.open('a')
-    fcntl.flock(file, kind)
-    return file
-
-
-def _is_stopped() -> bool:
-    return subprocess.run([SCRIPT, 'status'], stdin=subprocess.DEVNULL, capture_output=True).returncode != 0
-
-
-def _script(*arguments: str) -> str:
-    result = subprocess.run([SCRIPT, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                            timeout=INSTALL_SECONDS)
-    if result.returncode:
-        raise AssertionError(f'{SCRIPT.name} {" ".join(arguments)} ended with {result.returncode}:\n{result.stderr}')
-    return result.stdout
+    """The Keystone of this machine, started (and installed) when it is not running; see ``Backend.start``."""
+    return Keystone(_BACKEND.start().strip())
