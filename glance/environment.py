@@ -13,6 +13,7 @@ from glance.domain.properties import BASE_ATTRIBUTES, READ_ONLY, Validator
 from glance.inspect.rules import Rules
 from glance.keys.manager import KeyManager
 from glance.keys.signatures import Signatures
+from glance.metrics.recorder import Metrics
 from glance.notify.notifier import Notifier
 from glance.policies import protection
 from glance.policies.enforcer import Enforcer
@@ -52,6 +53,7 @@ class Environment:
     protections: protection.Protections | None = None
     quotas: Quotas | None = None
     background: Background = dataclasses.field(default_factory=Background)
+    metrics: Metrics = dataclasses.field(default_factory=Metrics)
 
     def close(self) -> None:
         """Release connections and threads."""
@@ -60,6 +62,7 @@ class Environment:
         self.leases.close()
         self.stores.close()
         self.database.close()
+        self.metrics.close()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -84,8 +87,8 @@ class _SchemaCheck:
         return found.message if found else None
 
 
-def build(conf: cfg.ConfigOpts) -> Environment:
-    """Make the environment of this process from its configuration. Raises ConfigurationError."""
+def build(conf: cfg.ConfigOpts, metrics: Metrics | None = None) -> Environment:
+    """Make the environment of this process from its configuration; only servers have metrics. Raises ConfigurationError."""
     enforcer = Enforcer(conf)
     protections = protection.load(conf, enforcer)
     notifier, keys = Notifier(conf), KeyManager(conf)
@@ -99,7 +102,7 @@ def build(conf: cfg.ConfigOpts) -> Environment:
                             {name: _SchemaCheck(definition) for name, definition in schema.properties.items()},
                             others=conf.allow_additional_image_properties),
         leases=LeaseKeeper(database), notifier=notifier, inspection=inspection_rules(conf), quotas=_quotas(conf),
-        keys=keys, signatures=signatures)
+        keys=keys, signatures=signatures, metrics=metrics or Metrics())
 
 
 def _quotas(conf: cfg.ConfigOpts) -> Quotas | None:

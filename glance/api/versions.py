@@ -55,6 +55,7 @@ class Versions:
         self._options = options
 
     def __call__(self, environ: dict[str, Any], start_response: Callable) -> Iterable[bytes]:
+        environ['glance.route'] = '/versions'
         first = environ.get('PATH_INFO', '').strip('/').split('/')[0]
         status = '200 OK' if first == 'versions' else '300 Multiple Choices'
         body = document(self._options, environ)

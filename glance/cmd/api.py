@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 
 from glance import conf, exceptions
 from glance.conf import server as server_options
+from glance.metrics import recorder as metrics
 from glance.wsgi import application, settings
 from glance.wsgi.server import Server
 
@@ -29,8 +30,9 @@ def main(args: Sequence[str] | None = None) -> int:
     _lead_own_process_group()
     try:
         conf.load(args, prog=PROG)
-        application.check(conf.CONF, PROG)
-        return Server(_settings(), lambda: application.load(conf.CONF, PROG), _reloader(args), _report).run()
+        with metrics.common_folder(conf.CONF):
+            application.check(conf.CONF, PROG)
+            return Server(_settings(), lambda: application.load(conf.CONF, PROG), _reloader(args), _report).run()
     except conf.InvalidOptionValue as error:
         return _fail(5, error)
     except exceptions.GlanceError as error:

@@ -14,6 +14,7 @@ from glance.conf import (
     image_format,
     image_signature,
     imports,
+    metrics,
     notifications,
     paste_deploy,
     registry,
@@ -27,7 +28,7 @@ from glance.conf import (
 _API = (
     server.OPTIONS, api.OPTIONS, image_data.OPTIONS, imports.STAGING, backends.OPTIONS, notifications.OPTIONS,
     registry.OPTIONS, cache.OPTIONS, scrubber.OPTIONS, paste_deploy.OPTIONS, image_format.OPTIONS, image_signature.OPTIONS,
-    task.OPTIONS, wsgi.OPTIONS, identity.OPTIONS,
+    task.OPTIONS, wsgi.OPTIONS, identity.OPTIONS, metrics.OPTIONS,
 )
 _IMPORT = (imports.OPTIONS,)
 _MANAGE = ({None: [option for option in api.SURFACE if option.name == 'metadata_source_path']},)

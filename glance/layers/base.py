@@ -71,7 +71,7 @@ class Images:
         return self.inner.data_size(image)
 
     def download(self, image: Image, offset: int = 0, length: int | None = None) -> Reader:
-        """Open the image's data. Raises ObjectNotFound when there is none."""
+        """Open the image's data; ``place`` of the reader names where it is. Raises ObjectNotFound when there is none."""
         return self.inner.download(image, offset, length)
 
     def end_download(self, image: Image, bytes_sent: int, length: int, destination_ip: str | None = None) -> None:

@@ -10,13 +10,15 @@ class FirstReadable:
 
     Once a byte was delivered the place is kept: the next one might hold other data.
 
-    :param openers: open the places; what they raise is raised when it was the last one
+    :param openers: names of the places and what opens them; what that raises is raised when it was the last one
     :raises ObjectNotFound: when there is no place at all
     """
 
-    def __init__(self, openers: Iterable[Callable[[], Reader]]):
+    def __init__(self, openers: Iterable[tuple[str, Callable[[], Reader]]]):
         self._openers = iter(openers)
         self._delivered = False
+        self.place = ''
+        """The name of the place that is read."""
         self._reader = self._next(exceptions.ObjectNotFound())
         self.offset, self.length = self._reader.offset, self._reader.length
 
@@ -40,7 +42,8 @@ class FirstReadable:
         self._reader.close()
 
     def _next(self, error: exceptions.GlanceError) -> Reader:
-        for opener in self._openers:
+        for place, opener in self._openers:
+            self.place = place
             try:
                 return opener()
             except exceptions.GlanceError as failure:

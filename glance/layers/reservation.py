@@ -53,7 +53,7 @@ class ReserveImages(Images):
 
         def reserve(least: int, most: int) -> int:
             try:
-                with _in_words_of(quotas, image):
+                with self._in_words_of(quotas, image):
                     return self.env.database.lease_reserve(held, resource, least, most, limit)
             except (exceptions.LeaseLost, exceptions.LimitExceeded):
                 # If the image was deleted, this is what the client must know.
@@ -70,17 +70,17 @@ class ReserveImages(Images):
         if quotas is None or not limits:
             write(None)
             return
-        with _in_words_of(quotas, image):
+        with self._in_words_of(quotas, image):
             write(Charge(image.owner, more, limits))
 
-
-@contextlib.contextmanager
-def _in_words_of(quotas: Quotas, image: Image) -> Iterator[None]:
-    """Let a refusal be told in the names and units that the image's owner knows."""
-    try:
-        yield
-    except exceptions.OverLimit as error:
-        raise quotas.refusal(image.owner, error) from None
+    @contextlib.contextmanager
+    def _in_words_of(self, quotas: Quotas, image: Image) -> Iterator[None]:
+        """Count a refusal, and let it be told in the names and units that the image's owner knows."""
+        try:
+            yield
+        except exceptions.OverLimit as error:
+            self.env.metrics.quota_refused(error.resource)
+            raise quotas.refusal(image.owner, error) from None
 
 
 class ReservingSource:

@@ -41,10 +41,16 @@ class StoreImages(Images):
         conf = self.env.conf
         signature = self._signature_checks(image)
         inspection = Inspection(image.disk_format, image.container_format, self.env.inspection)
-        location, result = pipeline.store(
-            self.inner.reserving(image, source, lease), target, image.image_id, algorithm=conf.hashing_algorithm, size=size,
-            limit=conf.image_size_cap, sinks=[inspection, *signature], progress=lambda done: self.inner.check_uploading(image),
-            attempt=lease.attempt)
+        with self.env.metrics.transfer('in', _place(target)) as transfer:
+            def progress(done: int) -> None:
+                transfer.reach(done)
+                self.inner.check_uploading(image)
+
+            location, result = pipeline.store(
+                self.inner.reserving(image, source, lease), target, image.image_id, algorithm=conf.hashing_algorithm,
+                size=size, limit=conf.image_size_cap, sinks=[inspection, *signature], progress=progress,
+                attempt=lease.attempt)
+            transfer.reach(result.size)
         image.size, image.checksum = result.size, result.md5
         image.os_hash_algo, image.os_hash_value = result.hash_algo, result.hash_value
         image.virtual_size = inspection.virtual_size
@@ -100,11 +106,19 @@ class StoreImages(Images):
     def download(self, image: Image, offset: int = 0, length: int | None = None) -> Reader:
         locations = self.env.stores.in_reading_order(image.locations)
         try:
-            return FirstReadable(functools.partial(self._try, image, location, offset, length) for location in locations)
+            return FirstReadable((self._place_of(location), functools.partial(self._try, image, location, offset, length))
+                                 for location in locations)
         except exceptions.ObjectNotFound:
             # An image that was deleted since it was loaded is not one without data. Raises ImageNotFound.
             self.inner.get(image.image_id)
             raise
+
+    def _place_of(self, location: Location) -> str:
+        """The name of the store that has the location, for the metrics."""
+        try:
+            return _place(self._store(location))
+        except exceptions.BadLocation:
+            return 'unknown'
 
     def _try(self, image: Image, location: Location, offset: int, length: int | None) -> Reader:
         try:
@@ -160,3 +174,7 @@ class StoreImages(Images):
             LOG.warning('The data of image %s at %s was gone already.', image_id, redact(location.url))
         except exceptions.GlanceError as error:
             LOG.error('The data of deleted image %s stays at %s: %s', image_id, redact(location.url), error)
+
+
+def _place(store: Store) -> str:
+    return store.name or store.schemes[0]

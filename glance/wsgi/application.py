@@ -15,19 +15,22 @@ from paste import deploy
 
 from glance import conf as configuration
 from glance import environment, exceptions
+from glance.metrics import recorder
 from glance.tasks.recovery import Janitor
-from glance.wsgi import faults
+from glance.wsgi import faults, metrics
 
 LOG = log.getLogger(__name__)
 ACCESS_LOG = log.getLogger('glance.access')
 
 _REQUEST_ID = re.compile(r'[A-Za-z0-9._:-]+')
+_UNROUTED = '(none)'
+"""The route of what was answered before it was looked for, without a token for example."""
 
 
 def load(conf: cfg.ConfigOpts, name: str = 'glance-api') -> 'Application':
     """Make the application of this process. Raises ConfigurationError naming the file and the fault."""
     pipeline = _pipeline(conf, name)
-    env = environment.build(conf)
+    env = environment.build(conf, recorder.from_conf(conf))
     _check_database(env)
     return Application(pipeline, conf, env)
 
@@ -35,6 +38,7 @@ def load(conf: cfg.ConfigOpts, name: str = 'glance-api') -> 'Application':
 def check(conf: cfg.ConfigOpts, name: str = 'glance-api') -> None:
     """Raise ConfigurationError for what would keep a worker from starting; leaves nothing open."""
     _pipeline(conf, name)
+    recorder.check(conf)
     env = environment.build(conf)
     try:
         _check_database(env)
@@ -67,6 +71,7 @@ class Application:
 
     def __init__(self, pipeline: Callable, conf: cfg.ConfigOpts, env: environment.Environment):
         self._pipeline, self._conf, self._env = pipeline, conf, env
+        self._metrics_page = metrics.MetricsPage(conf, env) if conf.metrics.enabled else None
         self._janitor = Janitor(env.database, env.stores)
         self._janitor.start()
 
@@ -82,7 +87,10 @@ class Application:
         too_long = self._name_request(environ)
         if too_long is not None:
             return entry.finish_with(faults.response_for(too_long, environ)(environ, entry.start_response))
-        return entry.finish_with(self._pipeline(environ, entry.start_response))
+        pipeline = self._pipeline
+        if self._metrics_page is not None and environ.get('PATH_INFO') == metrics.PATH:
+            pipeline = self._metrics_page
+        return entry.finish_with(pipeline(environ, entry.start_response))
 
     def _name_request(self, environ: dict[str, Any]) -> Exception | None:
         """Give the request its id: the client's, where that is harmless, else a new one."""
@@ -122,13 +130,16 @@ class _Entry:
         return _Counted(body, self.write)
 
     def write(self, sent: int) -> None:
-        """Write the line: who, what, status, bytes and milliseconds."""
+        """Write the line: who, what, status, bytes and milliseconds; count the request."""
         environ, context = self._environ, self._environ.get('glance.context')
+        seconds = time.perf_counter() - self._started
+        environ['glance.environment'].metrics.request_served(
+            environ.get('glance.route') or environ.get('SCRIPT_NAME') or _UNROUTED, environ['REQUEST_METHOD'],
+            self._status[:3], seconds)
         ACCESS_LOG.info(
             '%s %s %s "%s %s" status: %s len: %d time: %.1f ms', environ.get('REMOTE_ADDR', '-'),
             getattr(context, 'user_id', None) or '-', getattr(context, 'project_id', None) or '-',
-            environ['REQUEST_METHOD'], _target(environ), self._status[:3], sent,
-            (time.perf_counter() - self._started) * 1000)
+            environ['REQUEST_METHOD'], _target(environ), self._status[:3], sent, seconds * 1000)
 
 
 def _target(environ: dict[str, Any]) -> str:

@@ -45,6 +45,7 @@ def download(request: Request, image_id: str) -> webob.Response:
     response = webob.Response(status=206 if span else 200, content_type=_OCTETS, charset=None)
     response.app_iter = body = ReaderBody(reader)
     if request.method == 'GET':
+        request.env.metrics.sending(body, reader.place)
         body.call_on_close(lambda sent: images.end_download(image, sent, reader.length))
     response.content_length = reader.length
     response.headers['X-Content-Type-Options'] = 'nosniff'

@@ -80,7 +80,9 @@ class API:
             if method not in _KNOWN_METHODS:
                 raise HTTPFault(501, 'The method %s is not implemented.' % method)
             raise exceptions.NotFound('The resource could not be found.')
-        methods = ROUTES[found.pop('resource')]
+        resource = found.pop('resource')
+        environ['glance.route'] = '/v2' + resource
+        methods = ROUTES[resource]
         if method not in methods:
             raise HTTPFault(405, 'The method %s is not allowed for this resource.' % method,
                             [('Allow', ', '.join(sorted(methods)))])

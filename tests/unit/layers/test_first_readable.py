@@ -34,32 +34,36 @@ def read(reader):
     return content
 
 
+def first_readable(openers):
+    return FirstReadable(('place %d' % number, opener) for number, opener in enumerate(openers))
+
+
 class FirstReadableTest(unittest.TestCase):
 
     def test_first_one_that_opens(self):
         third = []
-        reader = FirstReadable([failing(exceptions.ObjectNotFound()), lambda: Reader(b'second', 3), lambda: third.append(1)])
+        reader = first_readable([failing(exceptions.ObjectNotFound()), lambda: Reader(b'second', 3), lambda: third.append(1)])
         self.assertEqual((6, 3, None), (reader.length, reader.offset, reader.fileno()))
         self.assertEqual((b'second', []), (read(reader), third))
 
     def test_none_opens(self):
         with self.assertRaises(exceptions.StoreUnavailable):
-            FirstReadable([failing(exceptions.ObjectNotFound()), failing(exceptions.StoreUnavailable())])
+            first_readable([failing(exceptions.ObjectNotFound()), failing(exceptions.StoreUnavailable())])
         with self.assertRaises(exceptions.ObjectNotFound):
-            FirstReadable([])
+            first_readable([])
 
     def test_failure_before_the_first_byte(self):
         broken = Broken(b'first', 0)
-        self.assertEqual(b'other', read(FirstReadable([lambda: broken, lambda: Broken(b'x', 0), lambda: Reader(b'other')])))
+        self.assertEqual(b'other', read(first_readable([lambda: broken, lambda: Broken(b'x', 0), lambda: Reader(b'other')])))
         self.assertTrue(broken.closed)
         with self.assertRaises(exceptions.StoreUnavailable):
-            read(FirstReadable([lambda: Broken(b'first', 0)]))
+            read(first_readable([lambda: Broken(b'first', 0)]))
 
     def test_failure_after_the_first_byte(self):
         with self.assertRaises(exceptions.StoreUnavailable):
-            read(FirstReadable([lambda: Broken(b'first', 1), lambda: Reader(b'other')]))
+            read(first_readable([lambda: Broken(b'first', 1), lambda: Reader(b'other')]))
 
     def test_close(self):
         inner = Reader(b'x')
-        FirstReadable([lambda: inner]).close()
+        first_readable([lambda: inner]).close()
         self.assertTrue(inner.closed)

@@ -9,6 +9,7 @@ from glance.layers.authorization import AuthorizeMembers
 from glance.layers.database import DatabaseMembers
 from glance.layers.policy import EnforceMembers
 from glance.layers.quota import QuotaMembers
+from glance.metrics.recorder import Metrics
 from tests.unit.layers import fakes
 from tests.unit.layers.test_policy import Rules
 
@@ -124,7 +125,7 @@ class QuotaTest(unittest.TestCase):
             with self.subTest(limit=limit, present=present):
                 spy = fakes.Spy(new=member, list=[member(str(number)) for number in range(present)])
                 conf = types.SimpleNamespace(image_member_quota=limit)
-                members = QuotaMembers(spy, OWN, types.SimpleNamespace(conf=conf), image())
+                members = QuotaMembers(spy, OWN, types.SimpleNamespace(conf=conf, metrics=Metrics()), image())
                 if allowed:
                     self.assertEqual(member('p'), members.new('p'))
                 else:

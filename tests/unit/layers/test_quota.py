@@ -5,13 +5,14 @@ import unittest
 from glance import exceptions
 from glance.domain.image import Image
 from glance.layers.quota import QuotaImages
+from glance.metrics.recorder import Metrics
 from tests.unit.layers import fakes
 
 
 def layer(tags=128, properties=128, cap=100, **answers):
     conf = types.SimpleNamespace(image_tag_quota=tags, image_property_quota=properties, image_size_cap=cap)
     spy = fakes.Spy(new=lambda values: Image('i', **values), **answers)
-    return QuotaImages(spy, fakes.caller(), types.SimpleNamespace(conf=conf)), spy
+    return QuotaImages(spy, fakes.caller(), types.SimpleNamespace(conf=conf, metrics=Metrics())), spy
 
 
 def names(count, start=0):
