@@ -15,10 +15,13 @@ from glance import exceptions
 from glance.conf import store as options
 from glance.store import drivers, location, strategies
 from glance.store.base import Store
+from glance.store.guard import GuardedStore
 
 LOG = logging.getLogger(__name__)
 
 RESERVED_PREFIX = 'os_glance_'
+# A directory answers or hangs by itself, and web servers are many: that of one user must not stand for those of others.
+_UNGUARDED = ('file', 'http')
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +221,11 @@ def _title(backend: Backend) -> str:
 
 
 def _make(kind: str, option: str, conf: cfg.ConfigOpts, section: str, name: str | None) -> Store:
-    return drivers.load(kind, option).from_options(BackendOptions(conf, section), name)
+    section_options = BackendOptions(conf, section)
+    store = drivers.load(kind, option).from_options(section_options, name)
+    if kind in _UNGUARDED:
+        return store
+    return GuardedStore(store, section_options.store_attempts, section_options.store_max_transfers)
 
 
 def _match_length(store: Store, url: str) -> int:

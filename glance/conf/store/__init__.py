@@ -44,6 +44,12 @@ _REMOTE = [
                help='Seconds after which a server that cannot be connected to counts as unavailable.'),
     cfg.IntOpt('store_idle_timeout', default=60, min=1,
                help='Seconds after which a server that sends and takes nothing counts as unavailable.'),
+    cfg.IntOpt('store_attempts', default=3, min=1,
+               help='How often something is tried with a store that cannot be reached, within about ten seconds. A store '
+                    'that fails five times in a row is left alone for 15 seconds, in which requests are answered 503.'),
+    cfg.IntOpt('store_max_transfers', default=0, min=0,
+               help='How many images each worker reads from and writes to a store at a time; what is more is answered 503. '
+                    '0 is any number.'),
 ]
 
 DRIVERS = {
