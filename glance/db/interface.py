@@ -156,6 +156,14 @@ class ImageChanges:
 
 
 @dataclass(frozen=True, slots=True)
+class Written:
+    """What ``image_update`` wrote: the new ``updated_at``, and the ids of ``add_locations`` in their order."""
+
+    updated_at: datetime.datetime
+    location_ids: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Removal:
     """What ``image_remove`` did: when, the status that the image has now, and the locations that it removed."""
 
@@ -240,8 +248,8 @@ class Database(Protocol):
 
     def image_update(self, image_id: str, changes: ImageChanges, from_status: str | None = None,
                      acquire: Lease | None = None, release: str | None = None,
-                     expected: ImageRecord | None = None, charge: Charge | None = None) -> datetime.datetime:
-        """Write the changes of a live image and return its new ``updated_at``; location records get their ids.
+                     expected: ImageRecord | None = None, charge: Charge | None = None) -> Written:
+        """Write the changes of a live image.
 
         With ``from_status`` the row is written only while it has this status, else StatusConflict. ``acquire`` records
         a lease on the image in the same transaction (replacing one that is left over); ``release`` is the attempt whose

@@ -29,6 +29,7 @@ from glance.db.interface import (
     MemberRecord,
     Removal,
     Resource,
+    Written,
 )
 from glance.db.visibility import Scope, is_visible, scopes
 
@@ -122,7 +123,7 @@ class MemoryDatabase:
 
     def image_update(self, image_id: str, changes: ImageChanges, from_status: str | None = None,
                      acquire: Lease | None = None, release: str | None = None,
-                     expected: ImageRecord | None = None, charge: Charge | None = None) -> datetime.datetime:
+                     expected: ImageRecord | None = None, charge: Charge | None = None) -> Written:
         validation.check_changes(changes, from_status, self._limits)
         with self._lock:
             self._admit(charge, image_id)
@@ -142,8 +143,7 @@ class MemoryDatabase:
             if acquire is not None:
                 self._leases[image_id] = acquire
             image.update(changes.columns, updated_at=_now())
-            self._change_children(image, changes)
-            return image['updated_at']
+            return Written(image['updated_at'], self._change_children(image, changes))
 
     def image_remove(self, image_id: str, status: str = 'deleted', from_status: str | None = None) -> Removal:
         validation.check_location_status(status, validation.REMOVED_STATUSES)
@@ -355,7 +355,8 @@ class MemoryDatabase:
                 return row
         raise exceptions.MemberNotFound(image_id, member)
 
-    def _change_children(self, image: ImageRecord, changes: ImageChanges) -> None:
+    def _change_children(self, image: ImageRecord, changes: ImageChanges) -> tuple[int, ...]:
+        """Change them; return the ids of the new locations."""
         for name in changes.remove_properties:
             image['properties'].pop(name, None)
         image['properties'].update({**changes.set_properties, **changes.add_properties})
@@ -366,10 +367,10 @@ class MemoryDatabase:
                 if location['id'] not in changes.remove_locations}
         for location in changes.update_locations:
             kept[location['id']].update(_location(location))
-        for location in changes.add_locations:
-            location['id'] = next(self._keys)
-            kept[location['id']] = {**_location(location), 'id': location['id']}
+        added = {next(self._keys): location for location in changes.add_locations}
+        kept.update({key: {**_location(location), 'id': key} for key, location in added.items()})
         image['locations'] = list(kept.values())
+        return tuple(added)
 
 
 def _now() -> datetime.datetime:

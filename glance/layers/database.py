@@ -126,7 +126,7 @@ class DatabaseImages(Images):
         columns = {'status': 'queued', **dict.fromkeys(_UPLOADED)}
         try:
             image.updated_at = self._database.image_update(image.image_id, ImageChanges(columns=columns), 'saving',
-                                                           release=lease.attempt)
+                                                           release=lease.attempt).updated_at
         except (exceptions.NotFound, exceptions.Conflict):
             # Deleted meanwhile, or taken over: there is nothing of ours left to undo.
             return
@@ -163,11 +163,12 @@ class DatabaseImages(Images):
                release: str | None = None, expected: ImageRecord | None = None, charge: Charge | None = None,
                **changes: Any) -> None:
         records = [_location_record(dataclasses.replace(location, id=None)) for location in added]
-        image.updated_at = self._database.image_update(
+        written = self._database.image_update(
             image.image_id, ImageChanges(add_locations=records, **changes), from_status, acquire=acquire, release=release,
             expected=expected, charge=charge)
-        for location, record in zip(added, records, strict=True):
-            location.id = record['id']
+        image.updated_at = written.updated_at
+        for location, location_id in zip(added, written.location_ids, strict=True):
+            location.id = location_id
         image.remember()
 
     def _load(self, record: ImageRecord) -> Image:

@@ -42,7 +42,7 @@ class DatabaseCase:
         return self.db.image_get(ADMIN, image_id)
 
     def update(self, image_id: str, from_status: str | None = None, **changes: Any) -> datetime.datetime:
-        return self.db.image_update(image_id, ImageChanges(**changes), from_status)
+        return self.db.image_update(image_id, ImageChanges(**changes), from_status).updated_at
 
     def listed(self, caller: Caller = ADMIN, **query: Any) -> list[str]:
         """Return the names of the images of a list, in its order."""

@@ -212,12 +212,13 @@ class Update(DatabaseCase):
         image = self.create(locations=[{'url': 'one'}, {'url': 'two'}, {'url': 'three'}])
         one, two, three = image['locations']
         new = [{'url': 'four', 'metadata': {'k': 1}}, {'url': 'five'}]
-        self.update(image['id'], add_locations=new, remove_locations={one['id']: 'deleted', three['id']: 'pending_delete'},
-                    update_locations=[{**two, 'metadata': {'store': 's'}}])
+        written = self.db.image_update(image['id'], ImageChanges(
+            add_locations=new, remove_locations={one['id']: 'deleted', three['id']: 'pending_delete'},
+            update_locations=[{**two, 'metadata': {'store': 's'}}]))
         stored = self.get(image['id'])['locations']
         self.assertEqual([('two', {'store': 's'}), ('four', {'k': 1}), ('five', {})],
                          [(location['url'], location['metadata']) for location in stored])
-        self.assertEqual([two['id'], new[0]['id'], new[1]['id']], [location['id'] for location in stored])
+        self.assertEqual([two['id'], *written.location_ids], [location['id'] for location in stored])
 
     def test_a_location_that_is_gone_cannot_be_changed(self):
         image, other = self.create(locations=[{'url': 'one'}]), self.create(locations=[{'url': 'two'}])

@@ -12,7 +12,17 @@ from oslo_db import exception as db_errors
 from glance import exceptions
 from glance.db import validation
 from glance.db.encryption import UrlCipher
-from glance.db.interface import Caller, Charge, ImageChanges, ImageQuery, ImageRecord, Lease, LocationRecord, Removal
+from glance.db.interface import (
+    Caller,
+    Charge,
+    ImageChanges,
+    ImageQuery,
+    ImageRecord,
+    Lease,
+    LocationRecord,
+    Removal,
+    Written,
+)
 from glance.db.sqlalchemy import documents
 from glance.db.sqlalchemy.engine import Engine
 from glance.db.sqlalchemy.leases import drop_lease, give_back_lease
@@ -124,7 +134,7 @@ class ImageOperations(Operations):
 
     def image_update(self, image_id: str, changes: ImageChanges, from_status: str | None = None,
                      acquire: Lease | None = None, release: str | None = None,
-                     expected: ImageRecord | None = None, charge: Charge | None = None) -> datetime.datetime:
+                     expected: ImageRecord | None = None, charge: Charge | None = None) -> Written:
         validation.check_changes(changes, from_status, self._limits)
         if not validation.is_id(image_id):
             raise exceptions.ImageNotFound(str(image_id))
@@ -133,7 +143,7 @@ class ImageOperations(Operations):
         now = self._dialect.now()
         row = {**changes.columns, 'updated_at': now}
 
-        def update(connection: sa.Connection) -> datetime.datetime:
+        def update(connection: sa.Connection) -> Written:
             if charge is not None:
                 self._accounts.admit(connection, charge, image_id)
             if expected is not None:
@@ -146,8 +156,7 @@ class ImageOperations(Operations):
                     **dataclasses.asdict(acquire), 'expires_at': self._dialect.time(acquire.expires_at)})
             self._update_properties(connection, image_id, changes, now)
             self._update_tags(connection, image_id, changes, now)
-            self._update_locations(connection, image_id, changes, now)
-            return now
+            return Written(now, self._update_locations(connection, image_id, changes, now))
 
         return self._engine.write(update, applied=self._row_is({'id': image_id, **row}))
 
@@ -309,7 +318,8 @@ class ImageOperations(Operations):
             ('image_id', 'value', 'created_at', 'updated_at', 'deleted'), rows))
 
     def _update_locations(self, connection: sa.Connection, image_id: str, changes: ImageChanges,
-                          now: datetime.datetime) -> None:
+                          now: datetime.datetime) -> tuple[int, ...]:
+        """Write them; return the ids of the new ones."""
         for status in sorted(set(changes.remove_locations.values())):
             ids = [key for key, wanted in changes.remove_locations.items() if wanted == status]
             connection.execute(_live(image_locations, image_locations.update(), image_id).where(
@@ -323,8 +333,10 @@ class ImageOperations(Operations):
                 del values['value']
             if not connection.execute(update.values(**values, updated_at=now)).rowcount:
                 raise exceptions.LocationNotFound(image_id, location['id'])
-        self._add_locations(connection, changes.add_locations, {
+        added = [{**location} for location in changes.add_locations]
+        self._add_locations(connection, added, {
             'image_id': image_id, 'created_at': now, 'updated_at': now, 'deleted_at': None, 'deleted': False})
+        return tuple(location['id'] for location in added)
 
     def _add_locations(self, connection: sa.Connection, locations: Sequence[LocationRecord], stamps: Mapping[str, Any]
                        ) -> None:
