@@ -23,12 +23,13 @@ from glance.quota.storage import StorageQuota
 from glance.store.backends import Backends
 from glance.tasks.background import Background
 from glance.tasks.leases import LeaseKeeper
+from glance.tasks.recovery import Janitor
 
 LOG = logging.getLogger(__name__)
 
-# The classic names of the implementations, which operators write in data_api.
+# The classic names of the implementations, which operators write in data_api; the third is glance.db.simple.api.
 _SQL = 'glance.db.sqlalchemy.api'
-_MEMORY = 'glance.db.simple.api'
+REGISTRY = 'glance.db.registry.api'
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -54,9 +55,17 @@ class Environment:
     quotas: Quotas | None = None
     background: Background = dataclasses.field(default_factory=Background)
     metrics: Metrics = dataclasses.field(default_factory=Metrics)
+    janitor: Janitor | None = None
+
+    def begin(self) -> None:
+        """Start the work that goes on beside requests."""
+        if self.janitor:
+            self.janitor.start()
 
     def close(self) -> None:
         """Release connections and threads."""
+        if self.janitor:
+            self.janitor.close()
         self.background.close()
         self.notifier.close()
         self.leases.close()
@@ -93,16 +102,16 @@ def build(conf: cfg.ConfigOpts, metrics: Metrics | None = None) -> Environment:
     protections = protection.load(conf, enforcer)
     notifier, keys = Notifier(conf), KeyManager(conf)
     signatures = Signatures(keys, conf.image_signature.trusted_certificates)
-    database = _database(conf)
+    database, stores = open_database(conf), Backends(conf)
     schema = load_extra_schema(conf)
     return Environment(
-        conf=conf, database=database, stores=Backends(conf), enforcer=enforcer, protections=protections,
+        conf=conf, database=database, stores=stores, enforcer=enforcer, protections=protections,
         schema=schema,
         validator=Validator(conf.image_format.disk_formats, conf.image_format.container_formats,
                             {name: _SchemaCheck(definition) for name, definition in schema.properties.items()},
                             others=conf.allow_additional_image_properties),
         leases=LeaseKeeper(database), notifier=notifier, inspection=inspection_rules(conf), quotas=_quotas(conf),
-        keys=keys, signatures=signatures, metrics=metrics or Metrics())
+        keys=keys, signatures=signatures, metrics=metrics or Metrics(), janitor=Janitor(database, stores))
 
 
 def _quotas(conf: cfg.ConfigOpts) -> Quotas | None:
@@ -123,15 +132,16 @@ def inspection_rules(conf: cfg.ConfigOpts) -> Rules:
         allow_luks2=formats.allow_luks2, allow_lha=formats.allow_lha, max_virtual_size=formats.max_virtual_size)
 
 
-def _database(conf: cfg.ConfigOpts) -> Database:
+def open_database(conf: cfg.ConfigOpts) -> Database:
+    """Return the DAL that ``data_api`` names. Raises ConfigurationError."""
     if conf.data_api == _SQL:
         from glance.db.sqlalchemy.database import SQLDatabase
         return SQLDatabase(conf)
-    if conf.data_api == _MEMORY:
-        from glance.db.memory import MemoryDatabase
-        return MemoryDatabase()
-    raise exceptions.ConfigurationError('data_api = %s is not available; use one of: %s.'
-                                        % (conf.data_api, ', '.join((_SQL, _MEMORY))))
+    if conf.data_api == REGISTRY:
+        from glance.db.remote.database import RemoteDatabase
+        return RemoteDatabase.from_conf(conf)
+    from glance.db.memory import MemoryDatabase
+    return MemoryDatabase()
 
 
 def load_extra_schema(conf: cfg.ConfigOpts) -> ExtraSchema:

@@ -270,6 +270,18 @@ class DatabaseUnavailable(GlanceError):
     message = 'The database cannot be reached at the moment; try again later.'
 
 
+class RegistryUnavailable(DatabaseUnavailable):
+    """The records are kept by glance-registry, which is away, answers too late, or answers what makes no sense."""
+
+    message = 'The registry of images cannot be reached at the moment; try again later.'
+
+
+class RegistryFailed(DatabaseUnavailable):
+    """glance-registry met an error of its own; its log has more under the id of the request."""
+
+    message = 'The registry of images failed to carry out the request.'
+
+
 class LocationUnreadable(GlanceError):
     """A stored location was encrypted with another key than the configured one, or damaged."""
 

@@ -11,6 +11,7 @@ from glance.api import json_body
 from glance.context import RequestContext
 from glance.environment import Environment
 from glance.layers.base import Images
+from glance.wsgi import whole_body
 
 # Methods whose chunked bodies count as bodies.
 _BODY_METHODS = ('POST', 'PUT', 'PATCH')
@@ -60,7 +61,7 @@ class Request(webob.Request):
         if not self.has_body:
             raise exceptions.Invalid('This call needs a JSON request body.')
         limit = self.env.conf.max_json_body_size
-        return json_body.parse(json_body.read(self.environ['wsgi.input'], self.announced_length, limit))
+        return json_body.parse(whole_body.read(self.environ['wsgi.input'], self.announced_length, limit))
 
     def json_object(self) -> dict[str, Any]:
         """Return the JSON object that the body holds. Raises Invalid; HTTPFault 413."""

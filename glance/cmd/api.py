@@ -1,99 +1,17 @@
-"""``glance-api``: serves the image API.
+"""``glance-api``: serves the image API. Exit codes and signals are those of ``glance.wsgi.program``."""
 
-Exit codes: 0 stopped by TERM or INT; 1 the configuration, the address or the certificates cannot be used, or the
-workers fail again and again; 2 wrong command line; 4 an unexpected value; 5 an option with an invalid value; 99
-anything else. Signals: TERM finishes running requests, a second TERM or INT stops at once, HUP reloads, USR2 writes a
-diagnostic report.
-"""
-
-import logging
-import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from glance import conf, exceptions
-from glance.conf import server as server_options
-from glance.metrics import recorder as metrics
-from glance.wsgi import application, settings
-from glance.wsgi.server import Server
+from glance import environment
+from glance.wsgi import program
 
 PROG = 'glance-api'
-LOG = logging.getLogger(__name__)
-
-_UMASK = 0o027
 
 
 def main(args: Sequence[str] | None = None) -> int:
     """Serve until a signal ends it; returns the exit code. ``args`` is the command line without the program's name."""
-    args = sys.argv[1:] if args is None else list(args)
-    os.umask(_UMASK)
-    _lead_own_process_group()
-    try:
-        conf.load(args, prog=PROG)
-        with metrics.common_folder(conf.CONF):
-            application.check(conf.CONF, PROG)
-            return Server(_settings(), lambda: application.load(conf.CONF, PROG), _reloader(args), _report).run()
-    except conf.InvalidOptionValue as error:
-        return _fail(5, error)
-    except exceptions.GlanceError as error:
-        return _fail(1, error)
-    except ValueError as error:
-        LOG.critical('glance-api failed', exc_info=True)
-        return _fail(4, error)
-    except Exception as error:
-        LOG.critical('glance-api failed', exc_info=True)
-        return _fail(99, error)
-
-
-def _lead_own_process_group() -> None:
-    try:
-        os.setpgid(0, 0)
-    except OSError:  # a session leader has its group already
-        pass
-
-
-def _settings() -> settings.Settings:
-    return settings.from_conf(conf.CONF, server_options.worker_count(conf.CONF), server_options.port(conf.CONF, PROG))
-
-
-def _reloader(args: Sequence[str]) -> Callable[[], settings.Settings | None]:
-    """What a HUP runs: the new settings, or None when the files, or the parts they name, are wrong."""
-    def reload() -> settings.Settings | None:
-        if not conf.reload(args):
-            return None
-        application.check(conf.CONF, PROG)
-        return _settings()
-    return reload
-
-
-def _report() -> None:
-    """Write the diagnostic report of this process to stderr, or into ``[oslo_reports] log_dir``."""
-    from oslo_reports import guru_meditation_report, opts  # for the rare moment when it is asked for
-    opts.set_defaults(conf.CONF)
-    guru_meditation_report.TextGuruMeditation.handle_signal(
-        _Version, '%s-%d' % (PROG, os.getpid()), conf.CONF.oslo_reports.log_dir, sys._getframe())
-
-
-class _Version:
-    """What oslo.reports wants to know of the program."""
-
-    @staticmethod
-    def vendor_string() -> str:
-        return 'OpenStack'
-
-    @staticmethod
-    def product_string() -> str:
-        return 'Glance'
-
-    @staticmethod
-    def version_string_with_package() -> str:
-        return conf.version()
-
-
-def _fail(code: int, error: Exception) -> int:
-    text = ' '.join(str(error).split()) or type(error).__name__
-    print('ERROR: ' + text, file=sys.stderr)
-    return code
+    return program.run(PROG, environment.build, args)
 
 
 if __name__ == '__main__':

@@ -9,6 +9,16 @@ SERVER = [
     cfg.BoolOpt(
         'enable_v2_registry', default=True,
         help='Serve the RPC interface of glance-registry, for API nodes with data_api = glance.db.registry.api.'),
+    cfg.ListOpt(
+        'registry_service_roles', default=['service'],
+        help='Roles of the users that are services: an API node with one of them may read and change every record, for '
+             'it decides itself what its callers may. Administrators always may.'),
+    cfg.IntOpt(
+        'registry_max_body', default=16777216, min=1,
+        help='Longest request in bytes that is accepted; a longer one is answered with 413.'),
+    cfg.IntOpt(
+        'registry_max_list', default=10000, min=1,
+        help='Most images that one command may list.'),
 ]
 
 CLIENT = [
@@ -38,7 +48,31 @@ CLIENT = [
         help='Do not verify the certificate of glance-registry. Anybody on the path can then read and change records.'),
     cfg.IntOpt(
         'registry_client_timeout', default=600, min=0,
-        help='Seconds that a request to glance-registry may take. 0 waits for ever.'),
+        sample_default=60,
+        help='Seconds that a request to glance-registry may take, with all that is tried for it. 0 waits for ever.'),
+    cfg.IntOpt(
+        'registry_client_connect_timeout', default=5, min=1,
+        help='Seconds that making a connection to glance-registry may take.'),
+    cfg.IntOpt(
+        'registry_client_max_retries', default=2, min=0,
+        help='How often a request is repeated that did not reach glance-registry, or whose answer was lost and that '
+             'changes nothing.'),
+    cfg.IntOpt(
+        'registry_client_pool_size', default=10, min=0,
+        help='Connections to glance-registry that a worker keeps open while they are idle.'),
+    cfg.IntOpt(
+        'registry_client_pool_max', default=100, min=1,
+        help='Connections to glance-registry that a worker has at most; further requests wait.'),
+    cfg.IntOpt(
+        'registry_client_idle_timeout', default=60, min=1,
+        help='Seconds after which an idle connection is closed. To be shorter than keepalive_timeout of glance-registry.'),
+    cfg.ListOpt(
+        'registry_endpoints', default=[],
+        help='Several glance-registry as host:port, used in turn; one that fails is left out until it is back. When set, '
+             'registry_host and registry_port have no effect.'),
+    cfg.IntOpt(
+        'registry_list_page_size', default=500, min=1,
+        help='Images that are fetched from glance-registry at a time when all are wanted.'),
     cfg.BoolOpt(
         'send_identity_headers', default=False,
         help='Send user, project and roles as headers, for a glance-registry of flavor trusted-auth. Users must not be '
@@ -71,4 +105,5 @@ CLIENT = [
         help='Modules whose exceptions, named in an answer of glance-registry, may be raised here.'),
 ]
 
-OPTIONS = {None: SERVER + CLIENT}
+SERVER_OPTIONS = {None: SERVER}
+CLIENT_OPTIONS = {None: CLIENT}

@@ -27,10 +27,15 @@ from glance.conf import (
 
 _API = (
     server.OPTIONS, api.OPTIONS, image_data.OPTIONS, imports.STAGING, backends.OPTIONS, notifications.OPTIONS,
-    registry.OPTIONS, cache.OPTIONS, scrubber.OPTIONS, paste_deploy.OPTIONS, image_format.OPTIONS, image_signature.OPTIONS,
-    task.OPTIONS, wsgi.OPTIONS, identity.OPTIONS, metrics.OPTIONS,
+    registry.CLIENT_OPTIONS, cache.OPTIONS, scrubber.OPTIONS, paste_deploy.OPTIONS, image_format.OPTIONS,
+    image_signature.OPTIONS, task.OPTIONS, wsgi.OPTIONS, identity.OPTIONS, metrics.OPTIONS,
 )
 _IMPORT = (imports.OPTIONS,)
+_REGISTRY = (
+    server.OPTIONS, {None: [option for option in api.SURFACE if option.name == 'data_api'] + api.CALLERS},
+    {None: [option for option in image_data.OPTIONS[None] if option.name == 'metadata_encryption_key']},
+    registry.SERVER_OPTIONS, paste_deploy.OPTIONS, identity.OPTIONS, metrics.OPTIONS,
+)
 _MANAGE = ({None: [option for option in api.SURFACE if option.name == 'metadata_source_path']},)
 
 Listing = list[tuple[str | None, list[cfg.Opt]]]
@@ -38,7 +43,7 @@ Listing = list[tuple[str | None, list[cfg.Opt]]]
 
 def register(conf: cfg.ConfigOpts) -> None:
     """Register every option of the service's own sections; calling it twice does no harm."""
-    for group, options in list_opts() + list_import_opts():
+    for group, options in list_opts() + list_import_opts() + list_registry_opts():
         conf.register_opts(options, group)
     store.register(conf)
 
@@ -53,6 +58,11 @@ def list_import_opts() -> Listing:
     return _collect(_IMPORT)
 
 
+def list_registry_opts() -> Listing:
+    """What the sample ``glance-registry.conf`` shows."""
+    return _collect(_REGISTRY)
+
+
 def list_manage_opts() -> Listing:
     """What the sample ``glance-manage.conf`` shows, beside the options of the libraries."""
     return _collect(_MANAGE)
@@ -61,7 +71,7 @@ def list_manage_opts() -> Listing:
 def option(section: str, name: str) -> cfg.Opt | None:
     """The option of ours with this section and name, or None when a library owns it."""
     group = None if section == 'DEFAULT' else section
-    for listed, options in list_opts() + list_import_opts():
+    for listed, options in list_opts() + list_import_opts() + list_registry_opts():
         if listed == group:
             for candidate in options:
                 if candidate.dest == name:

@@ -12,9 +12,9 @@ Conventions:
 * A lost connection, a deadlock or a lock timeout is retried inside; when that does not help, DatabaseUnavailable.
 """
 import datetime
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, TypedDict
+from typing import Any, Literal, Protocol, TypedDict, TypeVar
 
 Direction = Literal['asc', 'desc']
 Operator = Literal['eq', 'neq', 'gt', 'gte', 'lt', 'lte', 'in']
@@ -214,9 +214,28 @@ class CachedImage:
     id: int | None = None        # absent until stored
 
 
-class Database(Protocol):
-    """Every operation of the DAL."""
+Function = TypeVar('Function', bound=Callable)
 
+
+def reads(operation: Function) -> Function:
+    """Mark an operation that changes nothing: who did not get its answer may ask again."""
+    operation.__dict__['reads'] = True
+    return operation
+
+
+def is_reading(operation: Callable) -> bool:
+    """Tell whether an operation of ``Database`` changes nothing."""
+    return 'reads' in vars(operation)
+
+
+class Database(Protocol):
+    """Every operation of the DAL.
+
+    Parameters and results are of types that can be sent to another process (``glance.db.wire``): what is added here is
+    served by glance-registry as well.
+    """
+
+    @reads
     def check(self) -> None:
         """Raise ConfigurationError when the tables are not those of this release, DatabaseUnavailable when away."""
 
@@ -233,9 +252,11 @@ class Database(Protocol):
         when the charge is too much (see ``image_update``).
         """
 
+    @reads
     def image_get(self, caller: Caller, image_id: str, show_deleted: bool = False) -> ImageRecord:
         """Return the image, or raise ImageNotFound when it is absent, deleted or not visible to the caller."""
 
+    @reads
     def image_list(self, caller: Caller, query: ImageQuery) -> list[ImageRecord]:
         """Return the page of images that the query describes.
 
@@ -243,6 +264,7 @@ class Database(Protocol):
         a column that cannot be compared or a value of the wrong kind.
         """
 
+    @reads
     def image_count(self, caller: Caller, query: ImageQuery) -> int:
         """Return how many images the query finds on all pages. Raises InvalidFilter as ``image_list``."""
 
@@ -290,11 +312,13 @@ class Database(Protocol):
         location is left or, with ``removal``, the image was removed at another time.
         """
 
+    @reads
     def property_in_use(self, name: str, value: str, except_image: str) -> bool:
         """Whether another image has a property with this value: a live one, or one that may still be restored."""
 
     # Members
 
+    @reads
     def member_list(self, image_id: str, member: str | None = None) -> list[MemberRecord]:
         """Return the live memberships of an image in the order of their creation (only that of ``member`` if given)."""
 
@@ -313,6 +337,7 @@ class Database(Protocol):
     def lease_renew(self, attempts: Iterable[str], expires_at: datetime.datetime) -> None:
         """Prolong the leases of these attempts; one that is gone stays gone."""
 
+    @reads
     def lease_list(self, expired_at: datetime.datetime | None = None, worker_prefix: str | None = None) -> list[Lease]:
         """Return leases that had expired at that time, and those of workers whose name starts with the prefix.
 
@@ -328,6 +353,7 @@ class Database(Protocol):
 
     # Usage
 
+    @reads
     def usage(self, owner: str | None, resources: Collection[Resource] = RESOURCES) -> dict[Resource, int]:
         """Return what an owner (None: images without one) has of these resources."""
 
@@ -339,11 +365,13 @@ class Database(Protocol):
     def cache_hit(self, node: str, image_id: str, accessed_at: datetime.datetime) -> None:
         """Count one more use of an entry; one that is gone stays gone."""
 
+    @reads
     def cache_list(self, node: str) -> list[CachedImage]:
         """Return the entries of a node, the least recently used first."""
 
     def cache_delete(self, node: str, image_ids: Collection[str] | None = None) -> None:
         """Forget these entries of a node, or all of them; those that are not there are no error."""
 
+    @reads
     def cache_nodes(self, image_id: str) -> list[str]:
         """Return the nodes that have the image, in the order of their URLs."""

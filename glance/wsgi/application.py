@@ -6,7 +6,7 @@ import re
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, Protocol
 
 from oslo_config import cfg
 from oslo_context import context as request_context
@@ -15,8 +15,9 @@ from paste import deploy
 
 from glance import conf as configuration
 from glance import environment, exceptions
+from glance.db.interface import Database
 from glance.metrics import recorder
-from glance.tasks.recovery import Janitor
+from glance.policies.enforcer import Enforcer
 from glance.wsgi import faults, metrics
 
 LOG = log.getLogger(__name__)
@@ -27,26 +28,48 @@ _UNROUTED = '(none)'
 """The route of what was answered before it was looked for, without a token for example."""
 
 
-def load(conf: cfg.ConfigOpts, name: str = 'glance-api') -> 'Application':
+class Parts(Protocol):
+    """What every server has in a process, beside what only its own handlers know."""
+
+    @property
+    def database(self) -> Database: ...
+
+    @property
+    def enforcer(self) -> Enforcer: ...
+
+    @property
+    def metrics(self) -> recorder.Metrics: ...
+
+    def begin(self) -> None:
+        """Start the work that goes on beside requests."""
+
+    def close(self) -> None:
+        """Release connections and threads."""
+
+
+Builder = Callable[[cfg.ConfigOpts, recorder.Metrics | None], Parts]
+
+
+def load(conf: cfg.ConfigOpts, name: str = 'glance-api', build: Builder = environment.build) -> 'Application':
     """Make the application of this process. Raises ConfigurationError naming the file and the fault."""
     pipeline = _pipeline(conf, name)
-    env = environment.build(conf, recorder.from_conf(conf))
+    env = build(conf, recorder.from_conf(conf))
     _check_database(env)
     return Application(pipeline, conf, env)
 
 
-def check(conf: cfg.ConfigOpts, name: str = 'glance-api') -> None:
+def check(conf: cfg.ConfigOpts, name: str, build: Builder) -> None:
     """Raise ConfigurationError for what would keep a worker from starting; leaves nothing open."""
     _pipeline(conf, name)
     recorder.check(conf)
-    env = environment.build(conf)
+    env = build(conf, None)
     try:
         _check_database(env)
     finally:
         env.close()
 
 
-def _check_database(env: environment.Environment) -> None:
+def _check_database(env: Parts) -> None:
     try:
         env.database.check()
     except exceptions.DatabaseUnavailable as error:
@@ -69,15 +92,13 @@ def _pipeline(conf: cfg.ConfigOpts, name: str) -> Callable:
 class Application:
     """The outermost callable: names the request, serves it, and writes one line about it to the log."""
 
-    def __init__(self, pipeline: Callable, conf: cfg.ConfigOpts, env: environment.Environment):
+    def __init__(self, pipeline: Callable, conf: cfg.ConfigOpts, env: Parts):
         self._pipeline, self._conf, self._env = pipeline, conf, env
-        self._metrics_page = metrics.MetricsPage(conf, env) if conf.metrics.enabled else None
-        self._janitor = Janitor(env.database, env.stores)
-        self._janitor.start()
+        self._metrics_page = metrics.MetricsPage(conf, env.database) if conf.metrics.enabled else None
+        env.begin()
 
     def close(self) -> None:
         """Release what the process holds."""
-        self._janitor.close()
         self._env.close()
 
     def __call__(self, environ: dict[str, Any], start_response: Callable) -> Iterable[bytes]:

@@ -8,8 +8,7 @@ from oslo_config import cfg
 from glance import conf as configuration
 from glance import exceptions
 from glance.context import RequestContext
-from glance.db.interface import Condition, ImageQuery
-from glance.environment import Environment
+from glance.db.interface import Condition, Database, ImageQuery
 from glance.metrics.exposition import Page
 from glance.wsgi import faults
 
@@ -22,9 +21,9 @@ _WAITING = ImageQuery(conditions=(Condition('status', 'eq', 'pending_delete'),),
 class MetricsPage:
     """Answers peers of the allowed networks, who need no token; everybody else is refused."""
 
-    def __init__(self, conf: cfg.ConfigOpts, env: Environment):
+    def __init__(self, conf: cfg.ConfigOpts, database: Database):
         self._networks = tuple(conf.metrics.allowed_networks)
-        self._database = env.database
+        self._database = database
         self._page = Page(conf.metrics.directory, configuration.version(), self._backlog)
 
     def __call__(self, environ: dict[str, Any], start_response: Callable) -> Iterable[bytes]:

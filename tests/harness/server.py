@@ -1,4 +1,4 @@
-"""A real glance-api for tests: own configuration folder, own database, own port."""
+"""Real daemons for tests: own configuration folder, own database, own port."""
 
 import os
 import pathlib
@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+from typing import Self
 
 import psutil
 
@@ -22,8 +23,8 @@ STOP_SECONDS = 30
 Settings = dict[str, dict[str, object]]  # section → option → value; a list writes one line per item
 
 
-class GlanceServer:
-    """One glance-api on loopback, started by :meth:`start` or by entering the context.
+class Daemon:
+    """One daemon on loopback, started by :meth:`start` or by entering the context; subclasses say which.
 
     :param database: ``sqlite``, ``mysql``, ``postgresql``, or a :class:`ScratchDatabase` shared with another server
         (its owner drops it)
@@ -32,6 +33,9 @@ class GlanceServer:
     :param workers: child processes; 0 serves in the parent
     """
 
+    PROGRAM: str
+    MODULE: str
+
     def __init__(self, database: str | ScratchDatabase = 'sqlite', flavor: str = '', settings: Settings | None = None,
                  workers: int = 1):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix='glance-test-'))
@@ -39,26 +43,20 @@ class GlanceServer:
         self.port: int | None = None
         self._owns_database = isinstance(database, str)
         self.database = scratch_database(database, self.folder) if isinstance(database, str) else database
-        self.config_file = self.folder / 'glance-api.conf'
-        self.log_file = self.folder / 'glance-api.log'
-        self.images = self.folder / 'images'
-        self.images.mkdir()
-        (self.folder / 'staging').mkdir()
-        shutil.copy(SHIPPED / 'schema-image.json', self.folder)
-        self.settings = _merged(self._base_settings(flavor, workers), settings or {})
-
-    def _base_settings(self, flavor: str, workers: int) -> Settings:
-        return {
-            'DEFAULT': {'bind_host': '127.0.0.1', 'workers': workers, 'debug': True,
-                        'node_staging_uri': f'file://{self.folder}/staging'},
+        self.config_file = self.folder / f'{self.PROGRAM}.conf'
+        self.log_file = self.folder / f'{self.PROGRAM}.log'
+        base = {
+            'DEFAULT': {'bind_host': '127.0.0.1', 'workers': workers, 'debug': True},
             'database': {'connection': self.database.url},
-            'glance_store': {'stores': 'file', 'default_store': 'file',
-                             'filesystem_store_datadir': self.images},
-            'oslo_concurrency': {'lock_path': self.folder / 'locks'},
-            'paste_deploy': {'config_file': SHIPPED / 'glance-api-paste.ini', 'flavor': flavor},
+            'paste_deploy': {'config_file': SHIPPED / f'{self.PROGRAM}-paste.ini', 'flavor': flavor},
         }
+        self.settings = _merged(_merged(base, self.prepare()), settings or {})
 
-    def __enter__(self) -> 'GlanceServer':
+    def prepare(self) -> Settings:
+        """Make what the daemon needs in its folder; return the settings that tell of it."""
+        return {}
+
+    def __enter__(self) -> Self:
         try:
             return self.start()
         except BaseException:
@@ -95,7 +93,7 @@ class GlanceServer:
         return subprocess.run(command, cwd=self.folder, env=_environment(), stdin=subprocess.DEVNULL,
                               capture_output=True, text=True, timeout=300)
 
-    def start(self) -> 'GlanceServer':
+    def start(self) -> Self:
         """Bring the database up to date, start the daemon and return when it answers.
 
         :raises AssertionError: the daemon or the migration failed; the message holds the log
@@ -122,7 +120,7 @@ class GlanceServer:
             self.write_config()
             with self.log_file.open('ab') as log:
                 self.process = subprocess.Popen(
-                    [sys.executable, '-m', 'glance.cmd.api', '--config-file', str(self.config_file)],
+                    [sys.executable, '-m', self.MODULE, '--config-file', str(self.config_file)],
                     cwd=self.folder, env=environment, pass_fds=[listener.fileno()], start_new_session=True,
                     stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
@@ -132,9 +130,9 @@ class GlanceServer:
         :raises AssertionError: it ended or kept silent; the message holds the log
         """
         try:
-            self.client().get('/versions', timeout=START_SECONDS)
+            self.client().get('/healthcheck', timeout=START_SECONDS)
         except OSError as error:
-            raise AssertionError(f'glance-api does not answer ({error}), exit code {self.process.poll()}:\n'
+            raise AssertionError(f'{self.PROGRAM} does not answer ({error}), exit code {self.process.poll()}:\n'
                                  f'{self.log_text()}') from error
 
     def workers(self) -> list[int]:
@@ -167,7 +165,7 @@ class GlanceServer:
         try:
             return process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
-            raise AssertionError(f'glance-api did not stop within {STOP_SECONDS} s:\n{self.log_text()}') from None
+            raise AssertionError(f'{self.PROGRAM} did not stop within {STOP_SECONDS} s:\n{self.log_text()}') from None
         finally:
             _kill_session(process.pid)
             process.wait()
@@ -180,6 +178,71 @@ class GlanceServer:
             if self._owns_database:
                 self.database.drop()
             shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class RegistryServer(Daemon):
+    """A glance-registry."""
+
+    PROGRAM, MODULE = 'glance-registry', 'glance.cmd.registry'
+
+    def client_settings(self) -> Settings:
+        """Configuration with which another daemon keeps its records here."""
+        return {'DEFAULT': {'data_api': 'glance.db.registry.api', 'registry_host': '127.0.0.1', 'registry_port': self.port,
+                            'registry_client_timeout': 60}}
+
+
+class GlanceServer(Daemon):
+    """A glance-api.
+
+    :param registry: keep the records in a glance-registry of its own, which alone is told where the database is; None does
+        what the environment variable GLANCE_TEST_DATA_API says
+    """
+
+    PROGRAM, MODULE = 'glance-api', 'glance.cmd.api'
+
+    def __init__(self, database: str | ScratchDatabase = 'sqlite', flavor: str = '', settings: Settings | None = None,
+                 workers: int = 1, registry: bool | None = None):
+        super().__init__(database, flavor, settings, workers)
+        wanted = os.environ.get('GLANCE_TEST_DATA_API') == 'registry' if registry is None else registry
+        self.registry = RegistryServer(self.database) if wanted and 'data_api' not in self.settings['DEFAULT'] else None
+
+    def prepare(self) -> Settings:
+        self.images = self.folder / 'images'
+        self.images.mkdir()
+        (self.folder / 'staging').mkdir()
+        shutil.copy(SHIPPED / 'schema-image.json', self.folder)
+        return {'DEFAULT': {'node_staging_uri': f'file://{self.folder}/staging'},
+                'glance_store': {'stores': 'file', 'default_store': 'file', 'filesystem_store_datadir': self.images},
+                'oslo_concurrency': {'lock_path': self.folder / 'locks'}}
+
+    def start(self) -> Self:
+        if self.registry is None:
+            return super().start()
+        self.move_to_registry()
+        self.launch()
+        self.wait_until_ready()
+        return self
+
+    def move_to_registry(self) -> None:
+        """Start the registry and hand it what concerns the database."""
+        registry = self.registry
+        registry.settings['database'] = self.settings.pop('database', registry.settings['database'])
+        key = self.settings['DEFAULT'].pop('metadata_encryption_key', None)
+        if key:
+            registry.settings['DEFAULT']['metadata_encryption_key'] = key
+        if registry.process is None:
+            registry.start()
+        self.settings = _merged(self.settings, registry.client_settings())
+
+    def manage(self, *arguments: str) -> subprocess.CompletedProcess:
+        return (self.registry or super()).manage(*arguments)
+
+    def cleanup(self) -> None:
+        try:
+            if self.registry:
+                self.registry.cleanup()
+        finally:
+            super().cleanup()
 
 
 def _kill_session(leader: int) -> None:

@@ -1,4 +1,5 @@
 """Makes the request context from the identity headers that the token filter verified."""
+import ipaddress
 import json
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -73,7 +74,7 @@ class ContextMiddleware(_ContextFilter):
     """The caller is whom the token filter confirmed, or, where that is allowed, nobody in particular."""
 
     def context(self, environ: dict[str, Any]) -> RequestContext:
-        if environ.get('HTTP_X_IDENTITY_STATUS') != 'Confirmed':
+        if environ.get('HTTP_X_IDENTITY_STATUS') != 'Confirmed' or self._is_forged(environ):
             if not self._conf.allow_anonymous_access:
                 raise exceptions.NotAuthenticated()
             return RequestContext(read_only=True, is_admin=False, request_id=environ.get('glance.request_id'))
@@ -86,6 +87,17 @@ class ContextMiddleware(_ContextFilter):
             owner_is_tenant=self._conf.owner_is_tenant, request_id=environ.get('glance.request_id'))
         context.is_admin = self._is_admin(context, environ)
         return context
+
+    def _is_forged(self, environ: dict[str, Any]) -> bool:
+        """Tell whether the identity comes without proof, from a peer who is not trusted to tell it."""
+        if 'trusted-auth' not in (self._conf.paste_deploy.flavor or '').split('+'):
+            return False
+        try:
+            peer = ipaddress.ip_address(environ.get('REMOTE_ADDR', ''))
+        except ValueError:  # a Unix socket: a process of this host
+            return False
+        peer = getattr(peer, 'ipv4_mapped', None) or peer
+        return not peer.is_loopback and not any(peer in network for network in self._conf.trusted_proxies)
 
     def _is_admin(self, context: RequestContext, environ: dict[str, Any]) -> bool:
         if self._conf.admin_role and self._conf.admin_role.strip().lower() in context.roles:

@@ -41,13 +41,30 @@ class Base(unittest.TestCase):
             return []
         if confirmed is not None:
             headers['X-Identity-Status'] = confirmed
+        peer = headers.pop('peer', '127.0.0.1')
         env = types.SimpleNamespace(enforcer=Enforcer(self.conf))
         return wsgi_client.request(self.middleware(inner, self.conf), 'GET', '/v2/images', headers=headers,
-                                   **{'glance.environment': env, 'glance.request_id': 'req-1'})
+                                   **{'glance.environment': env, 'glance.request_id': 'req-1', 'REMOTE_ADDR': peer})
 
     def make(self, **headers):
         self.assertEqual(200, self.request(**headers).status_int)
         return self.context
+
+
+class TrustTest(Base):
+    """Where nobody verified them, identity headers are believed from this host and from trusted networks."""
+
+    def test_peers(self):
+        self.conf.set_override('flavor', 'trusted-auth+cachemanagement', 'paste_deploy')
+        self.conf.set_override('trusted_proxies', ['192.0.2.0/28', '2001:db8::/64'])
+        for peer, code in (('127.0.0.1', 200), ('::1', 200), ('', 200), ('192.0.2.5', 200), ('192.0.2.16', 401),
+                           ('2001:db8::5', 200), ('2001:db8:1::5', 401), ('::ffff:192.0.2.5', 200), ('::ffff:192.0.3.5', 401)):
+            with self.subTest(peer=peer):
+                self.assertEqual(code, self.request(peer=peer).status_int)
+
+    def test_behind_the_filter_of_keystone_every_peer_is_served(self):
+        self.conf.set_override('flavor', 'keystone', 'paste_deploy')
+        self.assertEqual(200, self.request(peer='192.0.2.16').status_int)
 
 
 class IdentityTest(Base):

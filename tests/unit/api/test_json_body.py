@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from glance import exceptions
 from glance.api import json_body
+from glance.wsgi import whole_body
 from glance.wsgi.faults import HTTPFault
 
 TEXT = st.text(st.characters(exclude_categories=['Cs'], exclude_characters='\0'), max_size=6)
@@ -126,7 +127,7 @@ class ReadTest(unittest.TestCase):
     def test_against_a_model(self, data, piece, limit, length):
         stream = Stream(data, piece)
         try:
-            body = json_body.read(stream, length, limit)
+            body = whole_body.read(stream, length, limit)
         except HTTPFault as fault:
             self.assertEqual(413, fault.status)
             self.assertGreater(len(data) if length is None else length, limit)
@@ -141,5 +142,5 @@ class ReadTest(unittest.TestCase):
     def test_an_announced_length_above_the_limit_is_refused_unread(self):
         stream = Stream(b'x' * 10, 10)
         with self.assertRaises(HTTPFault) as caught:
-            json_body.read(stream, 10, 9)
+            whole_body.read(stream, 10, 9)
         self.assertEqual((413, 0), (caught.exception.status, stream.taken))

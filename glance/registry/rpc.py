@@ -1,0 +1,122 @@
+"""``POST /rpc``: a list of commands in, a list of their results out.
+
+The whole list is checked before the first command runs. A command that fails has an error for its result, and the ones
+behind it run.
+"""
+import logging
+import time
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
+
+from oslo_config import cfg
+
+from glance import exceptions
+from glance.context import RequestContext
+from glance.db.wire import codecs
+from glance.registry.native import Native
+from glance.wsgi import faults, whole_body
+from glance.wsgi.faults import HTTPFault
+
+LOG = logging.getLogger(__name__)
+
+_MOST_COMMANDS = 256
+
+
+class Dialect(Protocol):
+    """What one version of the protocol makes of commands and errors."""
+
+    version: str
+
+    def admit(self, context: RequestContext) -> None:
+        """Raise Forbidden when this caller may send no commands at all."""
+
+    def prepare(self, name: str, arguments: dict[str, Any], context: RequestContext, env: Any) -> Callable[[], Any] | None:
+        """Check the arguments; return what carries the command out and gives its encoded result; None for an unknown one.
+
+        Raises codecs.Malformed.
+        """
+
+    def error(self, error: Exception, text: str | None) -> Any:
+        """Return an error as a result; with ``text`` it is one of the registry itself, of which this is all to be told."""
+
+    def value(self, encoded: Any) -> Any:
+        """Return an encoded result as it stands in the list."""
+
+
+class Endpoint:
+    """The application behind ``/rpc``."""
+
+    def __init__(self, conf: cfg.ConfigOpts):
+        self._conf = conf
+        self._dialects: dict[str, Dialect] = {dialect.version: dialect for dialect in (Native(conf),)}
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable) -> Iterable[bytes]:
+        try:
+            dialect, results = self._serve(environ)
+        except Exception as error:
+            return faults.response_for(error, environ)(environ, start_response)
+        start_response('200 OK', [('Content-Type', 'application/json'), ('Cache-Control', 'no-store'),
+                                  ('X-Glance-Rpc-Version', dialect.version)])
+        return [results]
+
+    def _serve(self, environ: dict[str, Any]) -> tuple[Dialect, bytes]:
+        dialect = self._dialect(environ)
+        context = environ['glance.context']
+        dialect.admit(context)
+        length = environ.get('CONTENT_LENGTH')
+        body = whole_body.read(environ['wsgi.input'], int(length) if length else None, self._conf.registry_max_body)
+        commands = [self._prepare(dialect, place, command, context, environ['glance.environment'])
+                    for place, command in enumerate(_commands(body))]
+        texts = [_carry_out(dialect, name, run, context) for name, run in commands]
+        return dialect, ('[%s]' % ','.join(texts)).encode('ascii')
+
+    def _dialect(self, environ: dict[str, Any]) -> Dialect:
+        wanted = environ.get('HTTP_X_GLANCE_RPC_VERSION', '').strip()
+        if wanted not in self._dialects:
+            raise exceptions.Invalid('This registry does not speak version %s of the protocol; it speaks %s.'
+                                     % (ascii(wanted[:20]), ' and '.join(filter(None, self._dialects))))
+        return self._dialects[wanted]
+
+    def _prepare(self, dialect: Dialect, place: int, command: Any, context: RequestContext, env: Any
+                 ) -> tuple[str, Callable[[], Any]]:
+        if type(command) is not dict or type(command.get('command')) is not str or not command['command']:
+            raise exceptions.Invalid('Element %d of the list is no command: {"command": NAME, "kwargs": {…}}.' % place)
+        name, arguments = command['command'], command.get('kwargs')
+        if arguments is not None and type(arguments) is not dict:
+            raise exceptions.Invalid('The kwargs of command %d must be an object.' % place)
+        try:
+            run = dialect.prepare(name, arguments or {}, context, env)
+        except (codecs.Malformed, RecursionError) as error:
+            raise exceptions.Invalid('Command %d, %s: %s.' % (place, ascii(name[:80]), error)) from None
+        if run is None:
+            raise HTTPFault(404, 'This registry knows no command %s.' % ascii(name[:80]))
+        return name, run
+
+
+def _commands(body: bytes) -> list[Any]:
+    if not body:
+        raise exceptions.Invalid('A list of commands is needed as request body.')
+    try:
+        commands = codecs.loads(body)
+    except codecs.Malformed as error:
+        raise exceptions.Invalid('The request body is %s.' % error) from None
+    if type(commands) is not list:
+        raise exceptions.Invalid('The request body must be a list of commands.')
+    if len(commands) > _MOST_COMMANDS:
+        raise exceptions.Invalid('One request may hold %d commands at most.' % _MOST_COMMANDS)
+    return commands
+
+
+def _carry_out(dialect: Dialect, name: str, run: Callable[[], Any], context: RequestContext) -> str:
+    """Run a command; return the JSON text of its result or of its error."""
+    started = time.perf_counter()
+    try:
+        return codecs.dumps(dialect.value(run()))
+    except exceptions.GlanceError as error:
+        return codecs.dumps(dialect.error(error, None))
+    except Exception as error:
+        LOG.exception('%s failed', name)
+        return codecs.dumps(dialect.error(error, '%s failed with %s; the log of the registry says more under %s.'
+                                          % (name, type(error).__name__, context.request_id)))
+    finally:
+        LOG.debug('%s took %.1f ms', name, (time.perf_counter() - started) * 1000)
