@@ -21,6 +21,10 @@ class ConfigurationError(GlanceError):
     message = 'The configuration is not valid.'
 
 
+class StoreConfigurationError(ConfigurationError):
+    """The options of a store do not describe one that can be used."""
+
+
 # What does not exist, or must look so.
 
 class NotFound(GlanceError):

@@ -1,6 +1,7 @@
 """Where configuration files are: the defaults of each program, files named in options, the paste file."""
 
 import os
+from collections.abc import Sequence
 
 from oslo_config import cfg
 
@@ -57,8 +58,13 @@ def wsgi_files(environ=os.environ) -> list[str]:
 
 def files_read(conf: cfg.ConfigOpts) -> list[str]:
     """The files that ``conf`` was read from, weakest first."""
-    paths = list(conf.config_file or ())
-    for directory in conf.config_dir or ():
+    return files_of(conf.config_file or (), conf.config_dir or ())
+
+
+def files_of(files: Sequence[str], directories: Sequence[str]) -> list[str]:
+    """The files themselves, then those in the directories."""
+    paths = list(files)
+    for directory in directories:
         if os.path.isdir(directory):
             paths.extend(sorted(os.path.join(directory, name) for name in os.listdir(directory)
                                 if name.endswith('.conf')))

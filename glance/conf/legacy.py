@@ -1,6 +1,7 @@
 """Names of former releases: mapped where they have a successor, else ignored, always with one warning each."""
 
 import fnmatch
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from oslo_config import cfg
@@ -72,8 +73,13 @@ def apply(conf: cfg.ConfigOpts) -> list[str]:
 
 def read_settings(conf: cfg.ConfigOpts) -> dict[tuple[str, str], Setting]:
     """What the configuration files of ``conf`` set, registered or not, by section and option name."""
+    return read_files(files_read(conf))
+
+
+def read_files(paths: Sequence[str]) -> dict[tuple[str, str], Setting]:
+    """What the files set, the last one coming last."""
     settings = {}
-    for path in files_read(conf):
+    for path in paths:
         sections: dict[str, dict[str, list[str]]] = {}
         cfg.ConfigParser(path, sections).parse()
         for section, values in sections.items():

@@ -1,8 +1,10 @@
 """From command line, environment and files to a checked configuration, and to the log that it describes."""
 
+import argparse
 import contextlib
 import importlib.metadata
 import io
+import re
 import sys
 from collections.abc import Sequence
 
@@ -11,8 +13,8 @@ from oslo_log import log
 
 from glance.conf import legacy, libraries, replicator, scrubber, sections
 from glance.conf.errors import InvalidOptionValue
-from glance.conf.files import PROJECT, default_directories, default_files
-from glance.conf.validation import SERVERS, advice, validate
+from glance.conf.files import PROJECT, default_directories, default_files, files_of
+from glance.conf.validation import SERVERS, advice, plain, validate
 from glance.exceptions import ConfigurationError
 
 LOG = log.getLogger(__name__)
@@ -23,6 +25,7 @@ _IGNORED_OPTIONS = [
 ]
 # Codes with which releases of oslo.config exit when a file gives a wrong value to an option of the command line.
 _BAD_VALUE = (None, 1)
+_COMPLAINT = re.compile(r'argument --([a-z_-]+).*?: (.*)', re.DOTALL)
 _PROGRAM_OPTIONS = {'glance-scrubber': scrubber.CLI_OPTIONS}
 
 
@@ -118,7 +121,7 @@ def _read(conf: cfg.ConfigOpts, args: Sequence[str], prog: str, files: list[str]
         if stop.code not in _BAD_VALUE:
             sys.stderr.write(complaint.getvalue())
             raise
-        raise InvalidOptionValue('Command line or configuration file: %s' % complaint.getvalue().strip()) from None
+        raise InvalidOptionValue(_explained(complaint.getvalue().strip(), args, files, directories)) from None
     except cfg.ConfigFileValueError as error:
         raise InvalidOptionValue(str(error)) from None
     except cfg.Error as error:
@@ -134,3 +137,17 @@ def _read(conf: cfg.ConfigOpts, args: Sequence[str], prog: str, files: list[str]
         if conf[name]:
             warnings.append('--%s has no effect any more.' % name.replace('_', '-'))
     return warnings
+
+
+def _explained(complaint: str, args: Sequence[str], files: list[str], directories: list[str]) -> str:
+    """A sentence with the file of a bad value; oslo.config tells of an option of the command line only its name."""
+    match = _COMPLAINT.fullmatch(complaint)
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument('--config-file', action='append')
+    parser.add_argument('--config-dir', action='append')
+    named, _ = parser.parse_known_args(args)
+    settings = legacy.read_files(files_of(named.config_file or files, named.config_dir or directories)) if match else {}
+    setting = match and settings.get(('DEFAULT', match[1].replace('-', '_')))
+    if not setting:
+        return 'Command line or configuration file: %s' % complaint
+    return '%s: [DEFAULT] %s = %s is not valid: %s' % (setting.path, setting.name, setting.value, plain(match[2]))

@@ -83,7 +83,8 @@ OPTIONS = {None: [
              'request. Only for proxies that always set or remove that header.'),
     cfg.HostAddressOpt(
         'pydev_worker_debug_host',
-        help='Host of a pydev debugger to which every worker connects when it starts. Never set it in production.'),
+        help='Host of a pydev debugger to which every worker connects when it starts; needs the library pydevd. Never set '
+             'it in production.'),
     cfg.PortOpt(
         'pydev_worker_debug_port', default=5678,
         help='Port of the pydev debugger named by pydev_worker_debug_host.'),

@@ -2,6 +2,7 @@
 
 import ipaddress
 import os
+import re
 from collections.abc import Iterator, Mapping
 
 from oslo_config import cfg
@@ -11,6 +12,7 @@ from glance.conf.errors import InvalidOptionValue
 from glance.conf.files import is_set
 from glance.exceptions import ConfigurationError
 
+_NO_NUMBER = re.compile(r'invalid literal for int\(\) with base 10: (.+)')
 SERVERS = ('glance-api', 'glance-registry')
 
 
@@ -75,7 +77,12 @@ def _describe(conf: cfg.ConfigOpts, section: str, name: str, reason: BaseExcepti
     former = [(old.group or section, old.name or name) for old in option.deprecated_opts] if option else []
     origin, value = _origin(conf, [(section, name), *former])
     shown = '' if value is None or (option and option.secret) else ' = %s' % value
-    return '%s: [%s] %s%s is not valid: %s' % (origin, section, name, shown, reason)
+    return '%s: [%s] %s%s is not valid: %s' % (origin, section, name, shown, plain(reason))
+
+
+def plain(reason: BaseException | str) -> str:
+    """What is wrong with a value, without the words of Python."""
+    return _NO_NUMBER.sub(r'\1 is no whole number', str(reason))
 
 
 def _origin(conf: cfg.ConfigOpts, names: list[tuple[str, str]]) -> tuple[str, str | None]:

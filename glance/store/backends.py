@@ -68,7 +68,7 @@ class Backends:
     """The configured stores.
 
     :param conf: with the options of ``glance.conf`` registered and the files read
-    :raises ConfigurationError: naming the option and its value
+    :raises ConfigurationError: naming the option and its value; StoreConfigurationError for options of one store
     """
 
     def __init__(self, conf: cfg.ConfigOpts):
@@ -209,8 +209,8 @@ class Backends:
                 path = os.path.realpath(prefix.partition('://')[2])
                 owner = owners.setdefault(path, backend)
                 if owner is not backend:
-                    raise exceptions.ConfigurationError('Two stores, %s and %s, share the directory %s.'
-                                                        % (_title(owner), _title(backend), path))
+                    raise exceptions.StoreConfigurationError('Two stores, %s and %s, share the directory %s.'
+                                                             % (_title(owner), _title(backend), path))
 
     def _distinct(self) -> Iterator[Backend]:
         yield from {id(backend): backend for backend in (*self._backends.values(), *self._reserved.values())}.values()
@@ -221,8 +221,11 @@ def _title(backend: Backend) -> str:
 
 
 def _make(kind: str, option: str, conf: cfg.ConfigOpts, section: str, name: str | None) -> Store:
-    section_options = BackendOptions(conf, section)
-    store = drivers.load(kind, option).from_options(section_options, name)
+    driver, section_options = drivers.load(kind, option), BackendOptions(conf, section)
+    try:
+        store = driver.from_options(section_options, name)
+    except exceptions.ConfigurationError as error:
+        raise exceptions.StoreConfigurationError(str(error)) from error
     if kind in _UNGUARDED:
         return store
     return GuardedStore(store, section_options.store_attempts, section_options.store_max_transfers)

@@ -1,9 +1,9 @@
 """A server as a program: from the command line to the exit code, the same for each of them.
 
 Exit codes: 0 stopped by TERM or INT; 1 the configuration, the address or the certificates cannot be used, or the
-workers fail again and again; 2 wrong command line; 4 an unexpected value; 5 an option with an invalid value; 99
-anything else. Signals: TERM finishes running requests, a second TERM or INT stops at once, HUP reloads, USR2 writes a
-diagnostic report.
+workers fail again and again; 2 wrong command line; 3 a store cannot be used as it is configured; 4 an unexpected value;
+5 an option with an invalid value; 99 anything else. Signals: TERM finishes running requests, a second TERM or INT stops
+at once, HUP reloads, USR2 writes a diagnostic report.
 """
 
 import logging
@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from glance import conf, exceptions
 from glance.conf import server as server_options
 from glance.metrics import recorder as metrics
-from glance.wsgi import application, settings
+from glance.wsgi import application, debugger, settings
 from glance.wsgi.server import Server
 
 LOG = logging.getLogger(__name__)
@@ -36,10 +36,12 @@ def run(prog: str, build: application.Builder, args: Sequence[str] | None = None
         conf.load(args, prog=prog)
         with metrics.common_folder(conf.CONF):
             application.check(conf.CONF, prog, build)
-            return Server(_settings(prog), lambda: application.load(conf.CONF, prog, build), _reloader(prog, build, args),
+            return Server(_settings(prog), lambda: _load(prog, build), _reloader(prog, build, args),
                           lambda: _report(prog)).run()
     except conf.InvalidOptionValue as error:
         return _fail(5, error)
+    except exceptions.StoreConfigurationError as error:
+        return _fail(3, error)
     except exceptions.GlanceError as error:
         return _fail(1, error)
     except ValueError as error:
@@ -55,6 +57,12 @@ def _lead_own_process_group() -> None:
         os.setpgid(0, 0)
     except OSError:  # a session leader has its group already
         pass
+
+
+def _load(prog: str, build: application.Builder) -> Callable:
+    """What each worker serves."""
+    debugger.attach(conf.CONF)
+    return application.load(conf.CONF, prog, build)
 
 
 def _settings(prog: str) -> settings.Settings:

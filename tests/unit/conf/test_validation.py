@@ -34,11 +34,17 @@ class ValueTest(ConfigurationTest):
                 ('wsgi', 'task_pool_threads', '0'),
                 ('glance_store', 'default_store', 'floppy'),
                 ('database', 'max_retries', 'often'),
+                ('DEFAULT', 'debug', 'perhaps'),
+                ('DEFAULT', 'use_syslog', 'maybe'),
         ):
             with self.subTest(name=name, value=value):
                 sentence = self.assert_refused('[%s]\n%s = %s\n' % (section, name, value))
                 self.assertTrue(sentence.startswith('%s/glance-api.conf: [%s] %s = %s is not valid: '
                                                     % (self.folder, section, name, value)), sentence)
+
+    def test_numbers_are_asked_for_in_plain_words(self):
+        for name in ('backlog', 'max_header_line'):
+            self.assertIn("'many' is no whole number", self.assert_refused('[DEFAULT]\n%s = many\n' % name))
 
     def test_the_file_named_is_the_one_whose_value_counts(self):
         first = self.write('[DEFAULT]\nworkers = bad\n', 'first.conf')
