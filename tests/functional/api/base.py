@@ -6,6 +6,7 @@ import os
 import pathlib
 import re
 import socket
+import sys
 import time
 import unittest
 from typing import Any
@@ -18,7 +19,6 @@ from tests.harness.server import SHIPPED, GlanceServer
 
 SECONDS = 60
 """How long a test waits for what has to happen, before it fails."""
-DATABASES = {'SQLite': 'sqlite', 'MySQL': 'mysql', 'PostgreSQL': 'postgresql'}
 JSON_PATCH = {'Content-Type': 'application/openstack-images-v2.1-json-patch'}
 DRAFT_PATCH = {'Content-Type': 'application/openstack-images-v2.0-json-patch'}
 OCTETS = {'Content-Type': 'application/octet-stream'}
@@ -80,6 +80,15 @@ class ApiTestCase(unittest.TestCase):
 
     def download(self, image_id: str, **headers: str) -> requests.Response:
         return self.client.get(f'/v2/images/{image_id}/file', headers=headers)
+
+
+def on_every_database(case: type[ApiTestCase]) -> type[ApiTestCase]:
+    """Decorator of a test case, which runs on SQLite: put one for each other database beside it."""
+    for name, kind in (('MySQL', 'mysql'), ('PostgreSQL', 'postgresql')):
+        title = f'{case.__name__}On{name}'
+        setattr(sys.modules[case.__module__], title, type(title, (case,), {
+            'DATABASE': kind, '__module__': case.__module__, '__doc__': case.__doc__}))
+    return case
 
 
 def trust_identity_headers(server: GlanceServer) -> None:

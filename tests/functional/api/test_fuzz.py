@@ -9,7 +9,7 @@ import uuid
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from tests.functional.api.base import DATABASES, ApiTestCase, RawResponse, exchange, raw_request
+from tests.functional.api.base import ApiTestCase, RawResponse, exchange, on_every_database, raw_request
 
 EXAMPLES = int(os.environ.get('GLANCE_TEST_FUZZ_EXAMPLES', '200'))
 BOUNDED = settings(max_examples=EXAMPLES, deadline=None, derandomize=True, database=None, phases=(Phase.generate,),
@@ -103,7 +103,8 @@ headers = st.dictionaries(st.sampled_from((
         'application/vnd.openstack.images-', 'PUT', 'http://example.org', '[]', '{}', 'bytes=9' + '9' * 50 + '-')), max_size=4)
 
 
-class Fuzz(ApiTestCase):
+@on_every_database
+class TestFuzz(ApiTestCase):
 
     @classmethod
     def setUpClass(cls):
@@ -228,21 +229,3 @@ class Fuzz(ApiTestCase):
                 response = exchange(self.server.port, head.encode('latin-1') + b'\r\n\r\n')
                 self.assertIsNotNone(response.status, response.data)
                 self.assertTrue(400 <= response.status < 500 or response.status in (501, 505), response.data[:300])
-
-
-def _on_every_database():
-    for name, kind in DATABASES.items():
-        title = f'TestFuzzOn{name}'
-        globals()[title] = type(title, (Fuzz,), {'DATABASE': kind, '__module__': __name__, '__doc__': Fuzz.__doc__})
-
-
-def load_tests(loader, standard, pattern):
-    """The group itself has no database; run what was made of it."""
-    suite = loader.suiteClass()
-    for title, case in sorted(globals().items()):
-        if title.startswith('Test'):
-            suite.addTests(loader.loadTestsFromTestCase(case))
-    return suite
-
-
-_on_every_database()

@@ -3,7 +3,7 @@
 import uuid
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from tests.functional.api.base import DATABASES, ApiTestCase
+from tests.functional.api.base import ApiTestCase, on_every_database
 
 
 class ListTestCase(ApiTestCase):
@@ -31,7 +31,8 @@ class ListTestCase(ApiTestCase):
         return pages
 
 
-class Filters(ListTestCase):
+@on_every_database
+class TestFilters(ListTestCase):
     """A fixed set of images of project ``f``."""
 
     @classmethod
@@ -204,7 +205,8 @@ class Filters(ListTestCase):
         self.assertStatus(200, self.f.get('/v2/images', data=b'\x00'))
 
 
-class Visibility(ListTestCase):
+@on_every_database
+class TestVisibility(ListTestCase):
 
     @classmethod
     def setUpClass(cls):
@@ -258,7 +260,8 @@ class Visibility(ListTestCase):
         self.get('', self.caller(None), expected=403)
 
 
-class Paging(ListTestCase):
+@on_every_database
+class TestPaging(ListTestCase):
     COUNT = 12
 
     @classmethod
@@ -375,7 +378,8 @@ class Paging(ListTestCase):
         self.assertEqual(self.COUNT, len(self.stored))
 
 
-class Capped(ListTestCase):
+@on_every_database
+class TestCapped(ListTestCase):
     SETTINGS = {'DEFAULT': {'limit_param_default': 2, 'api_limit_max': 3}}
 
     def test_default_and_maximum(self):
@@ -385,22 +389,3 @@ class Capped(ListTestCase):
         self.assertEqual([2, 2, 2, 1], [len(page) for page in self.walk('', client)])
         self.assertEqual([3, 3, 1], [len(page) for page in self.walk('limit=100', client)])
         self.assertIn('limit=100', self.get('limit=100', client).json()['next'])
-
-
-def _on_every_database():
-    for group in (Filters, Visibility, Paging, Capped):
-        for name, kind in DATABASES.items():
-            title = f'Test{group.__name__}On{name}'
-            globals()[title] = type(title, (group,), {'DATABASE': kind, '__module__': __name__, '__doc__': group.__doc__})
-
-
-def load_tests(loader, standard, pattern):
-    """The groups themselves have no database; run what was made of them."""
-    suite = loader.suiteClass()
-    for title, case in sorted(globals().items()):
-        if title.startswith('Test'):
-            suite.addTests(loader.loadTestsFromTestCase(case))
-    return suite
-
-
-_on_every_database()

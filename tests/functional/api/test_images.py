@@ -10,6 +10,7 @@ from tests.functional.api.base import (
     OCTETS,
     ApiTestCase,
     exchange,
+    on_every_database,
     raw_request,
     stored_files,
 )
@@ -193,6 +194,7 @@ class TestCreate(ImagesTestCase):
         self.assertStatus(413, self.owner.post('/v2/images', data=iter([b'{"name": "', b'x' * (10 << 20), b'"}'])))
 
 
+@on_every_database
 class TestFourByteCharacters(ImagesTestCase):
     """Kept where the database can keep them, refused elsewhere."""
 
@@ -202,14 +204,6 @@ class TestFourByteCharacters(ImagesTestCase):
                 image = self.create(**attributes)
                 self.assertLessEqual(attributes.items(), self.show(image['id']).items())
                 self.patch(image['id'], *(add(name, value) for name, value in attributes.items()))
-
-
-class TestFourByteCharactersOnMySQL(TestFourByteCharacters):
-    DATABASE = 'mysql'
-
-
-class TestFourByteCharactersOnPostgreSQL(TestFourByteCharacters):
-    DATABASE = 'postgresql'
 
 
 class TestShow(ImagesTestCase):

@@ -5,7 +5,7 @@ import uuid
 
 import jsonschema
 
-from tests.functional.api.base import DATABASES, ApiTestCase
+from tests.functional.api.base import ApiTestCase, on_every_database
 
 VISIBILITIES = ('private', 'shared', 'community', 'public')
 
@@ -64,7 +64,8 @@ class MembersTestCase(ApiTestCase):
         return path in [image['self'] for image in response.json()['images']]
 
 
-class Members(MembersTestCase):
+@on_every_database
+class TestMembers(MembersTestCase):
 
     def test_the_story_of_a_share(self):
         path, friend = self.image(), self.names['friend']
@@ -303,21 +304,3 @@ class TestOldDefaults(MembersTestCase):
         self.answer(path, friend, 'accepted', 403, self.owner)
         self.answer(path, friend, 'accepted', client=self.caller(friend, 'nothing'))
         self.add(path, 'p', client=self.caller(self.names['owner'], 'nothing'))
-
-
-def _on_every_database():
-    for name, kind in DATABASES.items():
-        title = f'TestMembersOn{name}'
-        globals()[title] = type(title, (Members,), {'DATABASE': kind, '__module__': __name__, '__doc__': Members.__doc__})
-
-
-def load_tests(loader, standard, pattern):
-    """The group itself has no database; run what was made of it."""
-    suite = loader.suiteClass()
-    for title, case in sorted(globals().items()):
-        if title.startswith('Test'):
-            suite.addTests(loader.loadTestsFromTestCase(case))
-    return suite
-
-
-_on_every_database()

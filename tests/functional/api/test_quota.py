@@ -4,7 +4,7 @@ import os
 
 import psutil
 
-from tests.functional.api.base import DATABASES, ApiTestCase, Upload, stored_files, wait_for
+from tests.functional.api.base import ApiTestCase, Upload, on_every_database, stored_files, wait_for
 
 MIB = 1024 * 1024
 UPLOADS = 50
@@ -45,7 +45,8 @@ class QuotaTestCase(ApiTestCase):
         return sum(active.values())
 
 
-class Storm:
+@on_every_database
+class TestStorm(QuotaTestCase):
     """Ten times the quota at once."""
 
     SETTINGS = {'DEFAULT': {'user_storage_quota': '5MB'}}
@@ -75,11 +76,6 @@ class Storm:
             self.assertUpload(204, self.create(), iter([b'x' * MIB]))
         self.assertEqual(5 * MIB, self.stored())
         self.assertRefused(self.create(), iter([b'x']), 5 * MIB, 1, 0)
-
-
-for _name, _kind in DATABASES.items():
-    globals()['TestStormOn' + _name] = type('TestStormOn' + _name, (Storm, QuotaTestCase),
-                                            {'DATABASE': _kind, '__module__': __name__})
 
 
 class TestSmallQuota(QuotaTestCase):

@@ -8,7 +8,7 @@ import hashlib
 import random
 import uuid
 
-from tests.functional.api.base import ApiTestCase, stored_files, wait_for
+from tests.functional.api.base import ApiTestCase, on_every_database, stored_files, wait_for
 from tests.functional.api.invariants import violations
 from tests.functional.api.races import Answer, HeldRequest, crowd, meet
 
@@ -16,9 +16,8 @@ DATA = b'0123456789' * 20_000
 FORMATS = {'disk_format': 'raw', 'container_format': 'bare'}
 
 
-class Races:
-    """The tests, for a database that the subclass names."""
-
+@on_every_database
+class TestRaces(ApiTestCase):
     PROJECTS = True
     WORKERS = 2
 
@@ -366,15 +365,3 @@ class Races:
         wrong = crowd(self.server.port, identity, processes=4, images=12, deeds=240)
         errors = [line for line in self.server.log_text().splitlines() if ' ERROR ' in line]
         self.assertEqual([], wrong, '\n'.join(errors[-20:]))
-
-
-class TestRacesOnSQLite(Races, ApiTestCase):
-    DATABASE = 'sqlite'
-
-
-class TestRacesOnMySQL(Races, ApiTestCase):
-    DATABASE = 'mysql'
-
-
-class TestRacesOnPostgreSQL(Races, ApiTestCase):
-    DATABASE = 'postgresql'

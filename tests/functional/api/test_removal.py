@@ -6,7 +6,7 @@ import threading
 import requests
 import sqlalchemy as sa
 
-from tests.functional.api.base import DATABASES, ApiTestCase, stored_files, wait_for
+from tests.functional.api.base import ApiTestCase, on_every_database, stored_files, wait_for
 from tests.functional.api.test_signed_images import KEY, POLICY, use_key_manager
 from tests.harness import key_manager
 
@@ -24,9 +24,8 @@ def states(server, image_ids):
     return {image_id: found[image_id] for image_id in image_ids}
 
 
-class RemovalCase:
-    """On each database."""
-
+@on_every_database
+class TestRemoval(ApiTestCase):
     def state(self, image_id):
         return states(self.server, [image_id])[image_id]
 
@@ -76,11 +75,6 @@ class RemovalCase:
         (self.server.images / image_id).unlink()
         self.assertStatus(204, self.client.delete(f'/v2/images/{image_id}'))
         self.assertEqual(('deleted', True, ['deleted']), self.state(image_id))
-
-
-for _name, _kind in DATABASES.items():
-    globals()[f'Removal{_name}Test'] = type(f'Removal{_name}Test', (RemovalCase, ApiTestCase), {
-        '__module__': __name__, 'DATABASE': _kind})
 
 
 class DelayedDeleteTest(ApiTestCase):

@@ -7,10 +7,10 @@ import uuid
 import jsonschema
 
 from tests.functional.api.base import (
-    DATABASES,
     ApiTestCase,
     Upload,
     exchange,
+    on_every_database,
     raw_request,
     stored_files,
     wait_for,
@@ -55,7 +55,8 @@ class Base(ApiTestCase):
         self.assertNotIn('Content-Type', response.headers)
 
 
-class Tags(Base):
+@on_every_database
+class TestTags(Base):
 
     def tag(self, path, tag, status=204, method='PUT', client=None):
         response = (client or self.owner).request(method, f'{path}/tags/{urllib.parse.quote(tag, safe="")}')
@@ -179,7 +180,8 @@ class TestTagQuota(Base):
         self.assertEqual(['b', 'c'], sorted(self.shown(path)['tags']))
 
 
-class Actions(Base):
+@on_every_database
+class TestActions(Base):
 
     def act(self, path, action, status=204, client=None):
         return self.assertStatus(status, (client or self.owner).post(f'{path}/actions/{action}'))
@@ -325,22 +327,3 @@ class TestRulesOfActions(Base):
         self.assertStatus(204, self.owner.post(f'{path}/actions/deactivate'))
         self.assertStatus(403, self.owner.post(f'{path}/actions/reactivate'))
         self.assertStatus(204, self.client.post(f'{path}/actions/reactivate'))
-
-
-def _on_every_database():
-    for group in (Tags, Actions):
-        for name, kind in DATABASES.items():
-            title = f'Test{group.__name__}On{name}'
-            globals()[title] = type(title, (group,), {'DATABASE': kind, '__module__': __name__, '__doc__': group.__doc__})
-
-
-def load_tests(loader, standard, pattern):
-    """The groups themselves have no database; run what was made of them."""
-    suite = loader.suiteClass()
-    for title, case in sorted(globals().items()):
-        if title.startswith('Test'):
-            suite.addTests(loader.loadTestsFromTestCase(case))
-    return suite
-
-
-_on_every_database()
