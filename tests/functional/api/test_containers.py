@@ -70,9 +70,8 @@ class ContainerTests:
         server = GlanceServer()
         cls.addClassCleanup(server.cleanup)
         cls.images = server.images
-        result = server.manage('db_sync')
-        if result.returncode:
-            raise AssertionError(result.stdout + result.stderr)
+        server.write_config()
+        server.sync_database()
         cls.container = Container(server, cls.command(server))
         cls.addClassCleanup(cls.container.stop)
         cls.container.wait_until_ready()

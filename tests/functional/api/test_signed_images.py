@@ -136,7 +136,7 @@ class TrustedCertificatesTest(KeysTestCase):
         path = server.folder / 'trusted.pem'
         path.write_text(signing.pem(self.authority) + '\n-----BEGIN CERTIFICATE-----\nnonsense\n-----END CERTIFICATE-----\n')
         line = path.read_text().count('\n') - 2
-        self.assertEqual(0, server.manage('db_sync').returncode)
+        server.sync_database()
         server.launch()
         self.assertEqual(1, server.process.wait(60))
         self.assertIn('ERROR: [image_signature] trusted_certificates: %s, line %d: ' % (path, line), server.log_text())
