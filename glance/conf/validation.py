@@ -61,8 +61,23 @@ def advice(conf: cfg.ConfigOpts, prog: str) -> Iterator[str]:
         if conf.node_staging_uri == imports.DEFAULT_STAGING_URI and not conf.enabled_backends:
             yield ('[DEFAULT] node_staging_uri is left at %s, which every user of this host can see and which may not '
                    'survive a restart; set it to a directory of the service.' % imports.DEFAULT_STAGING_URI)
+        for name in ('show_multiple_locations', 'show_image_direct_url'):
+            if conf[name]:
+                yield ('[DEFAULT] %s is true: who sees an image learns where its data is, and may reach it there past this '
+                       'service; set it to false unless compute or volume services need it.' % name)
+        if conf.show_multiple_locations and not conf.verify_added_locations:
+            yield ('[DEFAULT] verify_added_locations is false: who may add locations can exchange the data of images in '
+                   'use; set it to true.')
+        if not (conf.paste_deploy.flavor or ''):
+            yield from _advice_without_identity(conf)
         if conf.task.task_executor == 'eventlet':
             yield '[task] task_executor = eventlet is an old name of taskflow; rename it.'
+
+
+def _advice_without_identity(conf: cfg.ConfigOpts) -> Iterator[str]:
+    if not _is_loopback(conf.bind_host) or legacy.read_settings(conf).get(('keystone_authtoken', 'auth_url')):
+        yield ('[paste_deploy] flavor is empty: everybody who reaches %s is an administrator. Set it to keystone, or '
+               'bind_host to 127.0.0.1.' % conf.bind_host)
 
 
 def _read(conf: cfg.ConfigOpts, options: Mapping, section: str, name: str):

@@ -248,8 +248,8 @@ class Database(Protocol):
         """Insert an image with its ``properties``, ``tags`` and ``locations``; return it as stored.
 
         ``status`` is required; ``id`` is made when absent; ``visibility`` defaults to ``shared``. Raises Duplicate when
-        a row has this id, live or deleted; Invalid for an unknown status or a value that no column can hold; OverLimit
-        when the charge is too much (see ``image_update``).
+        a row has this id, live or deleted, or another image has its data at one of the locations; Invalid for an unknown
+        status or a value that no column can hold; OverLimit when the charge is too much (see ``image_update``).
         """
 
     @reads
@@ -284,14 +284,17 @@ class Database(Protocol):
 
         Raises ImageNotFound when the image is absent or deleted, LeaseLost, LocationNotFound when
         one to update is gone, Duplicate for properties to add that exist and for those whose names the engine cannot tell
-        apart, Invalid for a value that no column can hold.
+        apart, and for a location in a store at which an image has its data already (see ``object_in_use``); Invalid for a
+        value that no column can hold.
         """
 
     def image_remove(self, image_id: str, status: str = 'deleted', from_status: str | None = None) -> 'Removal':
         """Soft-delete a live image and its children with one timestamp; drop its lease.
 
-        ``status`` is the new status of the row, ``deleted`` or ``pending_delete``; live locations get the same one. An
-        image without live locations has no data that could be pending: it is ``deleted`` in any case.
+        ``status`` is the new status of the row, ``deleted`` or ``pending_delete``; live locations get the same one. Data at
+        which another image has its own as well, as other releases allowed, stays: these locations are ``deleted`` and left
+        out of the result. An image without other locations has no data that could be pending: it is ``deleted`` in any
+        case.
         Raises ImageNotFound when it is absent or deleted already, StatusConflict as in ``image_update``.
         """
 
@@ -315,6 +318,12 @@ class Database(Protocol):
     @reads
     def property_in_use(self, name: str, value: str, except_image: str) -> bool:
         """Whether another image has a property with this value: a live one, or one that may still be restored."""
+
+    def object_in_use(self, url: str, except_image: str) -> bool:
+        """Whether another image has its data at this URL: a live one, or one whose data may still be there.
+
+        Of several URLs for one object only one is known. What web servers deliver is no image's own.
+        """
 
     # Members
 

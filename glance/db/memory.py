@@ -7,7 +7,7 @@ import functools
 import itertools
 import threading
 import uuid
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from glance import exceptions
@@ -26,11 +26,13 @@ from glance.db.interface import (
     ImageQuery,
     ImageRecord,
     Lease,
+    LocationRecord,
     MemberRecord,
     Removal,
     Resource,
     Written,
 )
+from glance.db.objects import hash_of
 from glance.db.visibility import Scope, is_visible, scopes
 
 NEW_IMAGE: Mapping[str, Any] = {
@@ -89,6 +91,7 @@ class MemoryDatabase:
             self._admit(charge, image['id'])
             if image['id'] in self._images:
                 raise exceptions.Duplicate('Image ID %s already exists!' % image['id'])
+            self._check_objects(image['locations'])
             for location in image['locations']:
                 location['id'] = next(self._keys)
             self._images[image['id']] = image
@@ -138,6 +141,8 @@ class MemoryDatabase:
             for location in changes.update_locations:
                 if location['id'] not in stored:
                     raise exceptions.LocationNotFound(image_id, location['id'])
+            gone = {key for key, status in changes.remove_locations.items() if status == 'deleted'}
+            self._check_objects(changes.add_locations, gone)
             if release is not None:
                 del self._leases[image_id]
             if acquire is not None:
@@ -187,6 +192,11 @@ class MemoryDatabase:
                 children['properties'].get(name) == value for image in self._images.values()
                 if image['id'] != except_image and image['status'] != 'deleted'
                 for children in (self._removed[image['id']] if image['id'] in self._removed else image,))
+
+    def object_in_use(self, url: str, except_image: str) -> bool:
+        with self._lock:
+            return hash_of(url) is not None and any(
+                hash_of(location['url']) == hash_of(url) for image_id, location in self._held() if image_id != except_image)
 
     # Members
 
@@ -306,6 +316,21 @@ class MemoryDatabase:
                   'staging': sum(image['size'] or 0 for image in staged) + sum(lease.staging for lease in leases),
                   'images': len(alive), 'uploading': len(uploading)}
         return {resource: counts[resource] for resource in resources}
+
+    def _held(self) -> Iterator[tuple[str, LocationRecord]]:
+        """Every location whose data is there, with the id of its image."""
+        for image_id, image in self._images.items():
+            removed = self._removed.get(image_id, {}) if image['status'] == 'pending_delete' else {}
+            for location in (*image['locations'], *removed.get('locations', ())):
+                yield image_id, location
+
+    def _check_objects(self, added: Iterable[LocationRecord], gone: Collection[int] = ()) -> None:
+        held = {hash_of(location['url']) for _, location in self._held() if location['id'] not in gone}
+        for location in added:
+            object_hash = hash_of(location['url'])
+            if object_hash is not None and object_hash in held:
+                raise exceptions.Duplicate('The data at this location belongs to an image already.')
+            held.add(object_hash)
 
     def _check_lease(self, image_id: str, attempt: str) -> None:
         if getattr(self._leases.get(image_id), 'attempt', None) != attempt:

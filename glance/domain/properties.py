@@ -65,6 +65,11 @@ def is_writable(name: str) -> bool:
     return not (name in READ_ONLY or name in RESERVED or is_internal(name))
 
 
+def is_shown(name: str) -> bool:
+    """Tell whether clients see a stored property of this name; other releases let some names of attributes pass."""
+    return name in SHOWN_INTERNAL or is_writable(name) and name not in BASE_ATTRIBUTES and name != 'locations'
+
+
 def check_writable(name: str) -> None:
     """Raise ReadonlyProperty or ReservedProperty for a name that no client may write."""
     if name in READ_ONLY:

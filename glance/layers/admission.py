@@ -1,6 +1,7 @@
 """Which locations may come into an image from outside, and what is found there before they do."""
 import dataclasses
 import logging
+import time
 
 from glance import exceptions
 from glance.context import RequestContext
@@ -21,6 +22,8 @@ _LOCAL = ('file', 'filesystem', 'swift+config')
 # Stores in which services make snapshots with the tokens of users, who may then name the objects that were made for them.
 _SNAPSHOTS = ('rbd', 'cinder')
 _SERVICE_ROLE = 'service'
+# Seconds that looking in vain at a web server which a user named takes at least.
+LEAST_SECONDS = 1.0
 
 
 def is_service(context: RequestContext) -> bool:
@@ -66,13 +69,16 @@ class Admission:
     def admit(self, image: Image, location: Location) -> None:
         """Complete a location that may be added: its store, and the size of an image that had no data.
 
-        Raises what ``check`` does; Invalid when there is no data, or of another size than the image's.
+        Raises what ``check`` does; Invalid when there is no data, or of another size than the image's;
+        ImageSizeLimitExceeded.
         """
         store = self.check(image, location)
         self.name_store(location)
         size = self._size(store, location)
         if size <= 0:
             raise _invalid(location)
+        if size > self._env.conf.image_size_cap:
+            raise exceptions.ImageSizeLimitExceeded(self._env.conf.image_size_cap)
         if image.size is None:
             image.size = size
         elif image.size != size:
@@ -102,15 +108,22 @@ class Admission:
         if not matches(result, Validation(image.os_hash_algo, image.os_hash_value, image.checksum)):
             raise exceptions.Invalid('The data at the location is not that of the image.')
 
+    def check_free(self, image: Image, location: Location) -> None:
+        """Raise Conflict when another image has its data at the location, which the deletion of one of them would take."""
+        if self._env.database.object_in_use(location.url, image.image_id):
+            raise exceptions.Conflict('The data at this location belongs to another image.')
+
     def _size(self, store: Store, location: Location) -> int:
+        begun = time.monotonic()
         try:
             return store.size(StoreLocation(location.url, location.metadata))
-        except (exceptions.ObjectNotFound, exceptions.BadLocation):
-            raise _invalid(location) from None
-        except exceptions.StoreUnavailable:
-            if _parse(location.url).driver != 'http':
+        except (exceptions.ObjectNotFound, exceptions.BadLocation, exceptions.StoreUnavailable) as error:
+            ours = _parse(location.url).driver != 'http'
+            if ours and isinstance(error, exceptions.StoreUnavailable):
                 raise
-            # A web server that a user names is none of ours.
+            if not ours:
+                # Nobody is to learn from the time that it takes which servers and ports of a network answer.
+                time.sleep(max(0.0, begun + LEAST_SECONDS - time.monotonic()))
             raise _invalid(location) from None
 
 

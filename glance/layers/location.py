@@ -24,6 +24,7 @@ class LocateImages(Images):
         for location in changes.updated_locations:
             admission.name_store(location)
         for location in changes.added_locations:
+            admission.check_free(image, location)
             admission.admit(image, location)
         if changes.added_locations or changes.updated_locations:
             _check_different(image)
@@ -39,6 +40,7 @@ class LocateImages(Images):
             raise exceptions.Invalid(problem)
         admission = Admission(self.context, self.env)
         admission.check(image, Location(location.url))
+        admission.check_free(image, Location(location.url))
         holder = image.extra_properties.get(IMPORT_LOCK)
         if holder:
             raise exceptions.Conflict('Image %s is being worked on by task %s.' % (image.image_id, holder))

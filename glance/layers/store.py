@@ -83,7 +83,7 @@ class StoreImages(Images):
         self.inner.save(image, from_status)
         kept = {location.url for location in image.locations}
         for location in removed:
-            if location.url in kept:
+            if location.url in kept or self.env.database.object_in_use(location.url, image.image_id):
                 continue
             try:
                 self._remove_data(image.image_id, location)

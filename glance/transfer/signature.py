@@ -43,6 +43,10 @@ class SignatureCheck:
 
 def _verifier(key_type: str, certificate: x509.Certificate, algorithm: Any) -> Callable[[bytes, bytes], None]:
     """Return what takes a signature and a digest, and raises InvalidSignature when they do not match."""
+    if key_type.startswith(_ECC) and not hasattr(ec, key_type.removeprefix(_ECC)):
+        raise exceptions.Invalid('Signatures of the type %s cannot be verified here: the curve is outdated and gone from the '
+                                 'library that this service uses; sign with RSA-PSS, ECC_SECP384R1 or ECC_SECP521R1.'
+                                 % key_type)
     try:
         key = certificate.public_key()
     except (UnsupportedAlgorithm, ValueError):

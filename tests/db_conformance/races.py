@@ -94,6 +94,14 @@ class Races(DatabaseCase):
             winner = next(i for i, result in enumerate(results) if not isinstance(result, Exception))
             self.assertEqual({'lock': str(winner)}, self.get(image_id)['properties'])
 
+    def test_one_of_two_images_at_an_object_wins(self):
+        for number in range(5):
+            url = 'rbd://cluster/pool/%d/snap' % number
+            ids = [self.create()['id'] for _ in range(THREADS)]
+            results = self.race(lambda i: self.update(ids[i], add_locations=[{'url': url}]))
+            self.assertEqual(['Duplicate'] * (THREADS - 1), self.kinds(results))
+            self.assertEqual(1, sum(len(self.get(image_id)['locations']) for image_id in ids))
+
     def test_one_of_two_images_of_an_id_wins(self):
         results = self.race(lambda i: self.create(id='same', name=str(i), properties={'p': str(i)}))
         self.assertEqual(['Duplicate'] * (THREADS - 1), self.kinds(results))

@@ -82,6 +82,71 @@ class Removals(DatabaseCase):
         self.assertEqual((2, 'pending_delete'), (len(self.get(image['id'])['locations']), self.status(other)))
 
 
+class Objects(DatabaseCase):
+    """Of several images at one place of a store none may take the data of another one with it."""
+
+    URL = 'rbd://cluster/pool/object/snap'
+    SAME = 'RBD://cluster/pool/%6fbject/snap'
+
+    def holder(self, **values):
+        return self.create(locations=[{'url': self.URL}], **values)
+
+    def check_taken(self):
+        image = self.create(status='queued')
+        for url in (self.URL, self.SAME):
+            self.assertTrue(self.db.object_in_use(url, image['id']))
+            self.assertRaises(exceptions.Duplicate, self.update, image['id'], add_locations=[{'url': url}])
+            self.assertRaises(exceptions.Duplicate, self.create, locations=[{'url': 'rbd://free'}, {'url': url}])
+        self.assertEqual([], self.get(image['id'])['locations'])
+
+    def check_free(self):
+        image = self.create(status='queued')
+        self.assertFalse(self.db.object_in_use(self.URL, image['id']))
+        self.update(image['id'], add_locations=[{'url': self.URL}])
+
+    def test_an_object_belongs_to_one_image(self):
+        image = self.holder()
+        self.check_taken()
+        self.assertFalse(self.db.object_in_use(self.URL, image['id']))
+        self.assertRaises(exceptions.Duplicate, self.update, image['id'], add_locations=[{'url': self.SAME}])
+        self.assertFalse(self.db.object_in_use('rbd://cluster/pool/other/snap', 'i'))
+        self.assertFalse(self.db.object_in_use('rbd://cluster/pool/Object/snap', 'i'))
+
+    def test_what_web_servers_have_belongs_to_nobody(self):
+        for url in ('http://example.org/a', 'HTTPS://example.org/a'):
+            for _ in range(2):
+                image = self.create(locations=[{'url': url}, {'url': url}])
+                self.update(image['id'], add_locations=[{'url': url}])
+                self.assertFalse(self.db.object_in_use(url, 'i'))
+
+    def test_a_location_that_moves_keeps_its_object(self):
+        image = self.holder()
+        key = image['locations'][0]['id']
+        self.update(image['id'], update_locations=[{**image['locations'][0], 'metadata': {'a': 'b'}}])
+        self.check_taken()
+        self.update(image['id'], remove_locations={key: 'deleted'}, add_locations=[{'url': self.URL}])
+        self.check_taken()
+
+    def test_an_object_is_free_when_its_data_is_gone(self):
+        image = self.holder()
+        self.update(image['id'], remove_locations={image['locations'][0]['id']: 'deleted'})
+        self.check_free()
+
+    def test_after_a_deletion_it_is_free(self):
+        self.db.image_remove(self.holder()['id'])
+        self.check_free()
+
+    def test_before_the_scrubber_has_come_it_is_not(self):
+        image = self.holder()
+        self.db.image_remove(image['id'], 'pending_delete')
+        self.check_taken()
+        self.db.image_restore(image['id'])
+        self.check_taken()
+        self.db.image_remove(image['id'], 'pending_delete')
+        self.db.image_scrubbed(image['id'], [image['locations'][0]['id']])
+        self.check_free()
+
+
 class References(DatabaseCase):
     def test_values_of_other_images_count(self):
         image = self.create(properties={'key': 'k'})

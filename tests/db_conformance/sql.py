@@ -160,6 +160,22 @@ class Rows(DatabaseCase):
         self.assertEqual(2, len(self.rows(models.image_properties)))
         self.assertEqual(['pending_delete', 'active'], [row['status'] for row in self.rows(models.image_locations)])
 
+    def test_data_at_which_another_image_has_its_own_stays(self):
+        """Other releases let images share an object; they do not know the column, nor did its migration find it free."""
+        url = 'rbd://cluster/pool/object/snap'
+        holder, guest = self.create(locations=[{'url': url}]), self.create()
+        stamps = {'created_at': moment(0), 'deleted': False, 'status': 'active'}
+        with self.database.engine.writer.begin() as connection:
+            connection.execute(models.image_locations.insert().values(image_id=guest['id'], value=url, **stamps))
+        removal = self.db.image_remove(guest['id'], 'pending_delete')
+        self.assertEqual(('deleted', []), (removal.status, removal.locations))
+        self.assertEqual(['active', 'deleted'], [row['status'] for row in self.rows(models.image_locations)])
+        self.assertTrue(self.db.object_in_use(url, guest['id']))
+        with self.database.engine.writer.begin() as connection:
+            connection.execute(models.image_locations.update().values(object_hash=None))
+        removal = self.db.image_remove(holder['id'], 'pending_delete')
+        self.assertEqual(('pending_delete', [url]), (removal.status, [location['url'] for location in removal.locations]))
+
     def test_removal_stamps_all_rows_alike_and_leaves_the_dead_ones(self):
         image = self.create(properties={'a': '1', 'b': '2'}, tags=['t'], locations=[{'url': 'u'}])
         self.db.member_create(image['id'], 'm')

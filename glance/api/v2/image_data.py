@@ -48,7 +48,9 @@ def download(request: Request, image_id: str) -> webob.Response:
         request.env.metrics.sending(body, reader.place)
         body.call_on_close(lambda sent: images.end_download(image, sent, reader.length))
     response.content_length = reader.length
+    # Whatever the data is, a browser is to keep it and not to show it under the name of this service.
     response.headers['X-Content-Type-Options'] = 'nosniff'
+    response.headers['Content-Disposition'] = 'attachment'
     response.headers['Accept-Ranges'] = 'bytes'
     if image.os_hash_value:
         response.headers['ETag'] = _entity_tag(image)

@@ -4,7 +4,7 @@ from typing import Any
 
 from glance.api.request import Request
 from glance.domain.image import Image, Location
-from glance.domain.properties import SHOWN_INTERNAL, is_internal
+from glance.domain.properties import is_shown
 from glance.layers.policy import target_of
 from glance.store.backends import Backends
 from glance.store.location import without_credentials
@@ -16,7 +16,7 @@ def view(image: Image, request: Request) -> dict[str, Any]:
     path = '/v2/images/' + image.image_id
     shown: dict[str, Any] = {
         name: value if value is not None or name in env.schema.properties else ''
-        for name, value in image.extra_properties.items() if not is_internal(name) or name in SHOWN_INTERNAL}
+        for name, value in image.extra_properties.items() if is_shown(name)}
     shown.update({
         'name': image.name, 'disk_format': image.disk_format, 'container_format': image.container_format,
         'visibility': image.visibility, 'size': image.size, 'virtual_size': image.virtual_size, 'status': image.status,

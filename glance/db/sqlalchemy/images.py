@@ -23,6 +23,7 @@ from glance.db.interface import (
     Removal,
     Written,
 )
+from glance.db.objects import hash_of
 from glance.db.sqlalchemy import documents
 from glance.db.sqlalchemy.engine import Engine
 from glance.db.sqlalchemy.leases import drop_lease, give_back_lease
@@ -170,14 +171,16 @@ class ImageOperations(Operations):
         def remove(connection: sa.Connection) -> Removal:
             self._update_row(connection, image_id, {**dead, 'status': status}, from_status)
             counts = connection.execute(COUNT_CHILDREN, {'id': image_id}).one()
-            removed = self._live_locations(connection, image_id) if counts.locations else []
+            removed, shared = self._live_locations(connection, image_id) if counts.locations else ([], [])
             if counts.members > counts.projects:
                 drop_double_members(connection, image_id)
             for table, count in ((image_properties, counts.properties), (image_tags, counts.tags),
                                  (image_locations, counts.locations), (image_members, counts.members)):
                 if count:
-                    more = {'status': status} if table is image_locations else {}
+                    more = _location_status(status) if table is image_locations else {}
                     connection.execute(_live(table, table.update(), image_id).values(**dead, **more))
+            if shared:
+                connection.execute(image_locations.update().where(image_locations.c.id.in_(shared)).values(status='deleted'))
             if counts.leases:
                 drop_lease(connection, image_id)
             if removed or status == 'deleted':
@@ -323,14 +326,14 @@ class ImageOperations(Operations):
         for status in sorted(set(changes.remove_locations.values())):
             ids = [key for key, wanted in changes.remove_locations.items() if wanted == status]
             connection.execute(_live(image_locations, image_locations.update(), image_id).where(
-                image_locations.c.id.in_(ids)).values(status=status, deleted=True, deleted_at=now, updated_at=now))
+                image_locations.c.id.in_(ids)).values(**_location_status(status), deleted=True, deleted_at=now, updated_at=now))
         for location in changes.update_locations:
             update = _live(image_locations, image_locations.update(), image_id).where(
                 image_locations.c.id == location['id'])
             values = self._location_row(location)
             stored = connection.scalar(sa.select(image_locations.c.value).where(image_locations.c.id == location['id']))
             if stored is not None and self._urls.open(stored) == location['url']:
-                del values['value']
+                del values['value'], values['object_hash']
             if not connection.execute(update.values(**values, updated_at=now)).rowcount:
                 raise exceptions.LocationNotFound(image_id, location['id'])
         added = [{**location} for location in changes.add_locations]
@@ -342,10 +345,15 @@ class ImageOperations(Operations):
                        ) -> None:
         """Insert locations and give the records their ids."""
         rows = [{**self._location_row(location), **stamps} for location in locations]
+        if not rows:
+            return
+        try:
+            inserted = connection.execute(image_locations.insert(), rows[0] if len(rows) == 1 else rows)
+        except db_errors.DBDuplicateEntry:
+            raise exceptions.Duplicate('The data at this location belongs to an image already.') from None
         if len(rows) == 1:
-            locations[0]['id'] = connection.execute(image_locations.insert(), rows[0]).inserted_primary_key[0]
-        elif rows:
-            connection.execute(image_locations.insert(), rows)
+            locations[0]['id'] = inserted.inserted_primary_key[0]
+        else:
             newest = sa.select(image_locations.c.id).where(image_locations.c.image_id == stamps['image_id']).order_by(
                 image_locations.c.id.desc()).limit(len(rows))
             for location, key in zip(reversed(locations), connection.scalars(newest), strict=True):
@@ -353,13 +361,22 @@ class ImageOperations(Operations):
 
     def _location_row(self, location: LocationRecord) -> dict[str, Any]:
         return {'value': self._urls.seal(location['url']), 'meta_data': json.dumps(location.get('metadata') or {}),
-                'status': location.get('status', 'active')}
+                'status': location.get('status', 'active'), 'object_hash': hash_of(location['url'])}
 
-    def _live_locations(self, connection: sa.Connection, image_id: str) -> list[LocationRecord]:
+    def _live_locations(self, connection: sa.Connection, image_id: str) -> tuple[list[LocationRecord], list[int]]:
+        """Return the locations whose data is the image's own, and the ids of those at which another one holds it."""
         rows = connection.execute(sa.select(image_locations).where(
             image_locations.c.image_id == image_id, image_locations.c.deleted == sa.false()).order_by(image_locations.c.id))
-        return [{'id': row.id, 'url': self._urls.open(row.value), 'metadata': json.loads(row.meta_data or '{}'),
-                 'status': row.status} for row in rows]
+        found, doubtful = [], {}
+        for row in rows.all():
+            url = self._urls.open(row.value)
+            found.append({'id': row.id, 'url': url, 'metadata': json.loads(row.meta_data or '{}'), 'status': row.status})
+            if row.object_hash is None and (object_hash := hash_of(url)):
+                doubtful[row.id] = object_hash
+        held = connection.scalars(sa.select(image_locations.c.object_hash).where(
+            image_locations.c.object_hash.in_(doubtful.values()))).all() if doubtful else ()
+        shared = [key for key, object_hash in doubtful.items() if object_hash in held]
+        return [location for location in found if location['id'] not in shared], shared
 
     def _bury(self, connection: sa.Connection, table: sa.Table, column: sa.Column, image_id: str,
               values: Iterable[str], now: datetime.datetime) -> None:
@@ -394,6 +411,11 @@ COUNT_CHILDREN = sa.select(
     _count(image_properties).label('properties'), _count(image_tags).label('tags'),
     _count(image_locations).label('locations'), _count(image_members).label('members'),
     _count(image_members, image_members.c.member).label('projects'), _count(image_leases).label('leases'))
+
+
+def _location_status(status: str) -> dict[str, Any]:
+    """Return what a location without which the image goes on gets: where the data is gone nothing is held any more."""
+    return {'status': status} if status == 'pending_delete' else {'status': status, 'object_hash': None}
 
 
 def _location(location: LocationRecord) -> LocationRecord:

@@ -1,7 +1,7 @@
 """The tables of the schema.
 
-They are the ones of upstream's head, under the same names, with indexes of our own for the lists (``image_leases`` and
-``owner_locks`` are ours as well). Columns have no defaults on the side of the application: each operation writes what it
+They are the ones of upstream's head, under the same names, with indexes of our own for the lists (``image_leases``,
+``owner_locks`` and ``object_hash`` are ours as well). Columns have no defaults on the side of the application: each operation writes what it
 means. Every table that is soft-deleted holds to one invariant: ``deleted`` is false exactly when ``deleted_at`` is null.
 """
 import sqlalchemy as sa
@@ -93,7 +93,9 @@ image_locations = _table(
     *_soft_delete(),
     sa.Column('meta_data', sa.Text),
     sa.Column('status', sa.String(30), nullable=False, server_default='active'),
+    sa.Column('object_hash', sa.String(64)),
     sa.Index('ix_image_locations_image_id', 'image_id'),
+    sa.Index('ix_image_locations_object_hash', 'object_hash', unique=True),
 )
 
 image_members = _table(

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from glance import exceptions
 from glance.db import validation
 from glance.db.interface import Removal
+from glance.db.objects import hash_of
 from glance.db.sqlalchemy.engine import Engine
 from glance.db.sqlalchemy.members import drop_double_members
 from glance.db.sqlalchemy.models import image_locations, image_members, image_properties, image_tags, images
@@ -32,7 +33,7 @@ class RemovalOperations(Operations):
             now = self._dialect.now()
             if location_ids:
                 connection.execute(image_locations.update().where(*pending, image_locations.c.id.in_(location_ids)).values(
-                    status='deleted', updated_at=now))
+                    status='deleted', object_hash=None, updated_at=now))
             left = sa.select(image_locations.c.id).where(*pending).exists()
             finished = images.update().where(images.c.id == image_id, ~left).values(status='deleted', updated_at=now)
             return bool(connection.execute(finished).rowcount)
@@ -73,6 +74,12 @@ class RemovalOperations(Operations):
             self._dialect.equal(image_properties.c.value, sa.literal(value, sa.Text)),
             images.c.id != except_image, sa.or_(alive, restorable)).limit(1)
         return self._engine.read(lambda connection: connection.scalar(found)) is not None
+
+    def object_in_use(self, url: str, except_image: str) -> bool:
+        object_hash = hash_of(url)
+        found = sa.select(sa.literal(1)).select_from(image_locations).where(
+            image_locations.c.object_hash == object_hash, image_locations.c.image_id != except_image).limit(1)
+        return object_hash is not None and self._engine.read(lambda connection: connection.scalar(found)) is not None
 
     def _lock(self, connection: sa.Connection, image_id: str, statuses: Collection[str]) -> sa.Row:
         """Keep other writers off an image in one of the statuses; return its status and the time of its deletion."""

@@ -26,6 +26,7 @@ from glance.db.sqlalchemy.migrations.data_migrations import (
     train_migrate01_backend_to_store,
     v1_migrate01_live_rows,
     v1_migrate02_backend_to_store,
+    v1_migrate03_held_objects,
 )
 from glance.exceptions import GlanceError
 
@@ -36,7 +37,7 @@ VERSION_TABLE = sa.Table(   # as alembic makes it
     'alembic_version', sa.MetaData(), sa.Column('version_num', sa.String(32), nullable=False),
     sa.PrimaryKeyConstraint('version_num', name='alembic_version_pkc'))
 DATA_MIGRATIONS = (ocata_migrate01_community_images, train_migrate01_backend_to_store,
-                   v1_migrate01_live_rows, v1_migrate02_backend_to_store)
+                   v1_migrate01_live_rows, v1_migrate02_backend_to_store, v1_migrate03_held_objects)
 LINEAR = {'ocata01': 'ocata_contract01', 'pike01': 'pike_contract01'}   # left by ``db sync`` of Ocata and Pike
 PREMATURE = {42: 'liberty', 43: 'mitaka01', 44: 'mitaka02', 45: 'ocata_contract01'}   # migrate_version.version
 SQLITE_PATIENCE = 60   # seconds that a statement waits for another writer

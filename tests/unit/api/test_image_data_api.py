@@ -111,6 +111,8 @@ class DownloadTest(ServingTestCase):
             response.status_int, response.body, response.headers['Content-Length'], response.headers['Content-Type'],
             response.headers['Content-MD5']))
         self.assertNotIn('Content-Range', response.headers)
+        self.assertEqual(('nosniff', 'attachment'), (
+            response.headers['X-Content-Type-Options'], response.headers['Content-Disposition']))
 
     def test_part(self):
         image = self.active()

@@ -181,10 +181,10 @@ class ShowTest(ServingTestCase):
 
     def test_a_property_that_pretends_to_be_an_attribute(self):
         image = self.create()
-        self.env.database.image_update(image['id'],
-                                       ImageChanges(set_properties={'owner': 'forged', 'id': 'forged',
-                                                                    'status': 'forged'}))
+        names = ('owner', 'id', 'status', 'direct_url', 'locations', 'location', 'stores', 'self', 'deleted', 'os_hash_value')
+        self.env.database.image_update(image['id'], ImageChanges(set_properties=dict.fromkeys(names, 'forged')))
         self.assertNotIn('forged', self.show(image).values())
+        self.assertEqual(image.keys(), self.show(image).keys())
 
 
 class PatchTest(ServingTestCase):

@@ -116,19 +116,30 @@ class CombinationTest(ConfigurationTest):
 
 class AdviceTest(ConfigurationTest):
     def test_doubtful_settings_are_remarked(self):
-        good = '[DEFAULT]\nnode_staging_uri = file:///srv/staging\n'
+        good = '[paste_deploy]\nflavor = keystone\n[DEFAULT]\nnode_staging_uri = file:///srv/staging\n'
         self.assertEqual([], list(advice(self.load(good), 'glance-api')))
         for text, word in (
-                ('', 'node_staging_uri'),
+                ('[paste_deploy]\nflavor = keystone\n', 'node_staging_uri'),
                 (good + 'owner_is_tenant = false', 'owner_is_tenant'),
                 (good + 'admin_role = boss', 'admin_role'),
                 (good + 'digest_algorithm = sha1', 'digest_algorithm'),
                 (good + '[task]\ntask_executor = eventlet', 'task_executor'),
+                (good + 'show_image_direct_url = true', 'show_image_direct_url'),
+                (good + 'show_multiple_locations = true', 'show_multiple_locations'),
+                (good.replace('keystone', ''), 'everybody who reaches 0.0.0.0 is an administrator'),
+                (good.replace('keystone', '') + 'bind_host = 127.0.0.1\n[keystone_authtoken]\nauth_url = http://k',
+                 'everybody who reaches 127.0.0.1'),
         ):
             with self.subTest(text):
                 sentences = list(advice(self.load(text), 'glance-api'))
                 self.assertEqual(1, len(sentences))
                 self.assertIn(word, sentences[0])
 
+    def test_what_opens_images_in_use_is_remarked_apart(self):
+        text = '[DEFAULT]\nbind_host = ::1\nshow_multiple_locations = true\nverify_added_locations = false\nenabled_backends = a:file\n'
+        sentences = list(advice(self.load(text), 'glance-api'))
+        self.assertEqual(['show_multiple_locations', 'verify_added_locations'], [text.split()[1] for text in sentences])
+
     def test_several_stores_have_a_staging_store_of_their_own(self):
-        self.assertEqual([], list(advice(self.load('[DEFAULT]\nenabled_backends = one:file\n'), 'glance-api')))
+        text = '[DEFAULT]\nenabled_backends = one:file\nbind_host = 127.0.0.1\n'
+        self.assertEqual([], list(advice(self.load(text), 'glance-api')))

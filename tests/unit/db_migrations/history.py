@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from glance.db.objects import hash_of
 from glance.db.sqlalchemy import schema
 
 OLD = datetime.datetime(2015, 10, 15, 12, 0, 0)
@@ -59,6 +60,7 @@ MARKERS = (
            ('2024_1_expand01', 'queens_contract01')),
     Marker('interrupted in Ocata', ('mitaka02', 'ocata_expand01'), ('ocata_expand01',)),
     Marker('interrupted in ours', ('2024_1_contract01', 'v1_expand01'), ('2024_1_contract01', 'v1_expand01')),
+    _plain('v1_contract01'),
 )
 
 
@@ -128,10 +130,13 @@ def _insert_children(insert) -> None:
     insert('image_properties', image_id='public', name='gone', value='dead', deleted=True, deleted_at=OLD)
     for location, metadata in LOCATIONS.items():
         insert('image_locations', image_id='public', value=location, status='active', meta_data=metadata)
+    for image_id in ('public', 'private'):
+        insert('image_locations', image_id=image_id, value=LOCATION_OF_TWO, status='active', meta_data='{}')
     insert('tasks', id='task', type='import', status='success', owner='alice')
     insert('task_info', task_id='task', input='{"a": 1}', result='{}', message='')
 
 
+LOCATION_OF_TWO = 'rbd://cluster/pool/public/snap'
 LOCATIONS = {
     'file:///plain': '{}',
     'file:///old': '{"backend": "fast", "note": "backend"}',
@@ -141,6 +146,7 @@ LOCATIONS = {
     'file:///value': '{"note": "\\"backend\\": 1"}',
     'file:///broken': '{"backend": ',
     'file:///none': None,
+    'https://example.org/web': '{}',
 }
 
 
@@ -189,6 +195,9 @@ def expected_rows(before: dict[str, list[dict]], origin: Marker) -> dict[str, li
     for row in after['image_locations']:
         if row['value'] == 'file:///old':
             row['meta_data'] = json.dumps({'store': 'fast', 'note': 'backend'})
+        row['object_hash'] = None if row['value'] == LOCATION_OF_TWO else hash_of(row['value'])
+    # Of two images at one place the older one keeps it.
+    next(row for row in after['image_locations'] if row['value'] == LOCATION_OF_TWO)['object_hash'] = hash_of(LOCATION_OF_TWO)
     carols = [row for row in after['image_members'] if row['member'] == 'carol']
     carols[0]['status'] = 'rejected'
     after['image_members'] = [row for row in after['image_members'] if row not in carols[1:]]

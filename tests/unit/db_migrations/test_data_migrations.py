@@ -11,6 +11,7 @@ from glance.db.sqlalchemy.migrations.data_migrations import (
     ocata_migrate01_community_images,
     train_migrate01_backend_to_store,
     v1_migrate01_live_rows,
+    v1_migrate03_held_objects,
 )
 from tests.unit.db_migrations import history
 
@@ -81,7 +82,8 @@ class BackendToStoreTest(DataMigrationTest):
         self.assertTrue(train_migrate01_backend_to_store.has_migrations(engine))
         self.assertEqual(1, train_migrate01_backend_to_store.migrate(engine))
         found = {row['value']: row['meta_data'] for row in history.rows(engine)['image_locations']}
-        self.assertEqual(history.LOCATIONS | {'file:///old': '{"store": "fast", "note": "backend"}'}, found)
+        self.assertEqual({**history.LOCATIONS, 'file:///old': '{"store": "fast", "note": "backend"}',
+                          history.LOCATION_OF_TWO: '{}'}, found)
         self.assert_done(train_migrate01_backend_to_store, engine)
 
 
@@ -112,6 +114,20 @@ class LiveRowsTest(DataMigrationTest):
                 self.assertTrue(v1_migrate01_live_rows.has_migrations(engine))
                 self.assertGreater(v1_migrate01_live_rows.migrate(engine), 0)
                 self.assertFalse(v1_migrate01_live_rows.has_migrations(engine))
+
+
+class HeldObjectsTest(DataMigrationTest):
+    def test_the_oldest_location_holds_the_object(self):
+        engine = self.database('v1_contract01', 'v1_expand02')
+        with engine.begin() as connection:
+            connection.execute(sa.text("INSERT INTO image_locations (image_id, value, status, created_at, deleted) VALUES "
+                                       "('public', 'gcm1:x:y', 'active', '2024-01-01', 0), ('public', 'rbd://a', 'deleted', '2024-01-01', 1), "
+                                       "('public', 'RBD://%61', 'pending_delete', '2024-01-01', 1), ('public', 'rbd://a', 'active', '2024-01-01', 0)"))
+        self.assertTrue(v1_migrate03_held_objects.has_migrations(engine))
+        self.assertEqual(8 + 1 + 1, v1_migrate03_held_objects.migrate(engine))
+        held = self.values(engine, "SELECT value FROM image_locations WHERE object_hash IS NOT NULL ORDER BY id")
+        self.assertEqual([*(url for url in history.LOCATIONS if url.startswith('file')), history.LOCATION_OF_TWO, 'RBD://%61'], held)
+        self.assert_done(v1_migrate03_held_objects, engine)
 
 
 class BatchesTest(DataMigrationTest):

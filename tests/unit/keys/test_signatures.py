@@ -1,4 +1,8 @@
 """Signed data: every hash with every type of key, right and wrong."""
+from unittest import mock
+
+from cryptography.hazmat.primitives.asymmetric import ec
+
 from glance import exceptions
 from glance.keys.signatures import Signatures
 from tests.harness import signing
@@ -42,10 +46,18 @@ class SignatureTest(KeysTestCase):
     def test_each_type_of_key_is_told_from_the_others(self):
         for key_type in signing.KEY_TYPES:
             certificate_id = self.certificate(key_type)
-            for other in {*signing.KEY_TYPES, 'ECC_SECT571K1'} - {key_type}:
+            for other in {*signing.KEY_TYPES} - {key_type}:
                 with self.subTest(key_type=key_type, other=other):
                     properties = signing.properties(DATA, certificate_id, key_type, img_signature_key_type=other)
                     self.assert_refused('not of the type %s' % other, properties)
+
+    def test_curves_that_the_library_does_not_have(self):
+        gone = [curve for curve in signing.CURVES if 'ECC_' + curve not in signing.KEY_TYPES]
+        with mock.patch.object(ec, 'SECP521R1', create=True):
+            del ec.SECP521R1
+            for curve in (*gone, 'SECP521R1'):
+                properties = signing.properties(DATA, self.certificate(), img_signature_key_type='ECC_' + curve)
+                self.assert_refused('ECC_%s cannot be verified here.*sign with RSA-PSS' % curve, properties)
 
     def test_unsigned_images(self):
         self.assertEqual([], self.signatures.checks(self.owner, 'i-1', {'os_distro': 'debian'}))

@@ -1,10 +1,12 @@
 """Which locations whom may bring: the table of schemes and callers."""
 import types
 import unittest
+from unittest import mock
 
 from glance import exceptions
 from glance.context import RequestContext
 from glance.domain.image import Image, Location
+from glance.layers import admission
 from glance.layers.admission import Admission, is_service
 from tests.unit.layers import fakes
 
@@ -64,6 +66,7 @@ class AdmissionTest(unittest.TestCase):
 
     def setUp(self):
         self.env = types.SimpleNamespace(stores=FakeStores(), conf=fakes.make_conf())
+        self.enterContext(mock.patch.object(admission, 'LEAST_SECONDS', 0))
 
     def check(self, caller, url, status='queued'):
         image = Image(IMAGE_ID, status=status)
@@ -114,6 +117,26 @@ class AdmissionTest(unittest.TestCase):
         store.found = 11
         with self.assertRaisesRegex(exceptions.Invalid, '11 bytes.*10'):
             Admission(USER, self.env).admit(image, Location('http://host/x'))
+
+    def test_size_has_a_limit(self):
+        self.env.conf.set_override('image_size_cap', 10)
+        for url in ('http://host/x', 'rbd://cluster/pool/x/snap'):
+            Admission(SERVICE, self.env).admit(Image(IMAGE_ID), Location(url))
+        self.env.conf.set_override('image_size_cap', 9)
+        for url in ('http://host/x', 'rbd://cluster/pool/x/snap'):
+            with self.assertRaises(exceptions.ImageSizeLimitExceeded):
+                Admission(SERVICE, self.env).admit(Image(IMAGE_ID), Location(url))
+
+    def test_how_long_it_takes_tells_nothing_of_a_web_server(self):
+        store, pauses = self.env.stores.enabled[1], []
+        now = iter((100.0, 100.25) * 3)
+        with mock.patch.object(admission, 'LEAST_SECONDS', 1), mock.patch.multiple(
+                admission.time, monotonic=lambda: next(now), sleep=pauses.append):
+            for found in (exceptions.ObjectNotFound(), exceptions.BadLocation(), exceptions.StoreUnavailable()):
+                store.found = found
+                with self.assertRaises(exceptions.Invalid):
+                    Admission(USER, self.env).admit(Image(IMAGE_ID), Location('http://host/x'))
+        self.assertEqual([0.75] * 3, pauses)
 
     def test_our_own_stores_may_be_away(self):
         self.env.stores.enabled[2].found = exceptions.StoreUnavailable()

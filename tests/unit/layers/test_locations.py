@@ -1,13 +1,17 @@
 """Locations in layers: their order in the records, the rules that guard them, what stays when something fails."""
 import copy
 import unittest
+from unittest import mock
 
 from glance import exceptions, gateway
 from glance.domain.image import Image, Location
+from glance.domain.location import NewLocation
 from glance.domain.properties import IMPORT_LOCK
 from glance.layers.database import DatabaseImages
+from glance.layers.location import LocateImages
 from glance.layers.policy import EnforceImages
 from glance.layers.store import StoreImages
+from glance.store import location as urls
 from glance.tasks import leases, recovery
 from tests.unit.layers import fakes
 
@@ -121,16 +125,65 @@ class RemovalTest(Base):
 
     def test_data_that_nobody_has_to_delete(self):
         for error in (exceptions.ObjectNotFound(), exceptions.StoreReadOnly(), exceptions.BadLocation()):
-            image_id = self.stored(self.first, self.second)
+            one, two = (self.store.url('%s-%s' % (type(error).__name__, number)) for number in (1, 2))
+            image_id = self.stored(one, two)
             self.store.fail = {'delete': error}
             with self.assertLogs('glance.layers.store', 'DEBUG'):
                 self.remove(image_id, 0)
-            self.assertEqual([self.second], self.urls(image_id))
+            self.assertEqual([two], self.urls(image_id))
 
     def test_data_that_another_location_names(self):
-        image_id = self.stored(self.first, self.first)
-        self.remove(image_id, 0)
-        self.assertIn(self.first, self.store.objects)
+        # Other releases allowed this.
+        with mock.patch.object(self.env.database, '_check_objects'):
+            twice = self.stored(self.store.url('d'), self.store.url('d'))
+            shared = self.stored(self.first, self.store.url('e'))
+        self.remove(twice, 0)
+        self.remove(shared, 0)
+        self.assertEqual({self.first, self.second, self.third, self.store.url('d'), self.store.url('e')}, set(self.store.objects))
+
+
+class BelongingTest(Base):
+    """An object of a store is the data of one image."""
+
+    def setUp(self):
+        super().setUp()
+        self.url = self.store.url('victim')
+        self.victim = self.stored(self.url)
+        self.images = LocateImages(DatabaseImages(fakes.admin(), self.env), fakes.admin(), self.env)
+        self.enterContext(mock.patch.dict(urls.SCHEMES, memory='memory'))
+
+    def image(self, status='queued'):
+        return self.images.get(self.stored(*[self.store.url('mine')] * (status == 'active'), status=status,
+                                           size=None if status == 'queued' else 4, disk_format='raw', container_format='bare'))
+
+    def test_a_patch_cannot_name_the_object_of_another_image(self):
+        for status in ('queued', 'active'):
+            image = self.image(status)
+            image.locations.append(Location(self.url))
+            with self.assertRaisesRegex(exceptions.Conflict, 'belongs to another image'):
+                self.images.save(image)
+
+    def test_nor_can_the_call_for_locations(self):
+        with self.assertRaisesRegex(exceptions.Conflict, 'belongs to another image'):
+            LocateImages(self.images, fakes.caller('p-service', ('service',)), self.env).import_location(
+                self.image(), NewLocation(self.url, {}))
+        self.assertEqual([], self.env.database.lease_list(worker_prefix=''))
+
+    def test_nor_can_who_comes_at_the_same_time(self):
+        image, url = self.image(), self.store.url('new')
+        self.store.objects[url] = b'data'
+        image.locations.append(Location(url))
+        with mock.patch.object(self.store, 'size', lambda location: self.stored(url) and 4):
+            with self.assertRaises(exceptions.Duplicate):
+                self.images.save(image)
+
+    def test_an_object_of_nobody_can_be_named(self):
+        image = self.image()
+        url = self.store.url(image.image_id)
+        self.store.objects[url] = b'data'
+        image.locations.append(Location(url))
+        self.images.save(image)
+        self.assertEqual([url], self.urls(image.image_id))
 
 
 class WorkTest(Base):
