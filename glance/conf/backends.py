@@ -13,9 +13,10 @@ OPTIONS = {
                  'default_backend names the default. When unset, [glance_store] describes the stores.'),
         cfg.StrOpt(
             'location_strategy', default='location_order',
-            choices=(('location_order', 'in the order in which locations were added'),
-                     ('store_type', 'by [store_type_location_strategy] store_type_preference')),
-            help='Which of several locations of equal store weight is read first.'),
+            help='Which of several locations of equal store weight is read first: location_order, which is the order in '
+                 'which they were added; store_type, which is that of [store_type_location_strategy] '
+                 'store_type_preference; or what an installed module of the entry points '
+                 'glance.common.image_location_strategy.modules is called.'),
     ],
     'store_type_location_strategy': [
         cfg.ListOpt(

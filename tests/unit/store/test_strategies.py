@@ -1,6 +1,9 @@
 """In which order locations are read."""
+import types
 import unittest
+from unittest import mock
 
+from glance import exceptions
 from glance.store import strategies
 from glance.store.base import Location
 from glance.store.location import without_credentials
@@ -28,6 +31,68 @@ class StoreTypeTest(unittest.TestCase):
 
     def test_first_mention_counts(self):
         self.assertEqual(order('file', 'http'), order('file', 'http', 'file'))
+
+
+def module(name='reverse', **functions):
+    """Return a module as third parties install it."""
+    made = types.ModuleType(name)
+    functions = {'get_strategy_name': lambda: name, 'init': lambda: None,
+                 'get_ordered_locations': lambda locations, uri_key='url': sorted(locations, key=lambda each: each[uri_key], reverse=True),
+                 **functions}
+    for function, value in functions.items():
+        setattr(made, function, value)
+    return made
+
+
+class InstalledTest(unittest.TestCase):
+    """Modules of third parties, which entry points name."""
+
+    def install(self, *loaders):
+        points = [types.SimpleNamespace(name='point', load=loader) for loader in loaders]
+        self.enterContext(mock.patch.object(strategies.importlib.metadata, 'entry_points', lambda group: points))
+
+    def strategy(self, name):
+        return strategies.from_conf(types.SimpleNamespace(location_strategy=name))
+
+    def order(self, strategy):
+        return [URLS.index(location.url) for location in strategy([Location(url) for url in URLS])]
+
+    def test_it_orders(self):
+        begun = []
+        self.install(lambda: module(init=lambda: begun.append(True)))
+        self.assertEqual(sorted(range(9), key=URLS.__getitem__, reverse=True), self.order(self.strategy('reverse')))
+        self.assertEqual([True], begun)
+
+    def test_it_cannot_lose_double_or_change_a_location(self):
+        def spoil(locations, uri_key='url'):
+            locations[0]['metadata']['spoilt'] = True
+            return [locations[2], locations[0], locations[2], {'url': 'invented'}, locations[1]]
+
+        self.install(lambda: module(get_ordered_locations=spoil))
+        given = [Location(url, {}) for url in URLS]
+        found = self.strategy('reverse')(given)
+        self.assertEqual([2, 1, 0, 3, 4, 5, 6, 7, 8], [URLS.index(location.url) for location in found])
+        self.assertEqual([{}] * 9, [location.metadata for location in found])
+
+    def test_same_url_twice(self):
+        self.install(module)
+        given = [Location('a', {'n': '1'}), Location('b'), Location('a', {'n': '2'}), Location('a', {'n': '1'})]
+        self.assertEqual([given[1], given[0], given[2], given[3]], self.strategy('reverse')(given))
+
+    def test_when_it_fails_the_order_stays(self):
+        self.install(lambda: module(get_ordered_locations=lambda locations, uri_key='url': 1 / 0))
+        with self.assertLogs('glance.store.strategies', 'ERROR'):
+            self.assertEqual(list(range(9)), self.order(self.strategy('reverse')))
+
+    def test_what_cannot_be_used_stops_the_start(self):
+        self.install(module, lambda: 1 / 0, lambda: types.ModuleType('empty'))
+        with self.assertLogs('glance.store.strategies', 'WARNING') as logs:
+            with self.assertRaisesRegex(exceptions.ConfigurationError, 'location_strategy = other.*location_order, reverse, store_type'):
+                self.strategy('other')
+        self.assertEqual(2, len(logs.output))
+        self.install(lambda: module(init=lambda: 1 / 0))
+        with self.assertRaisesRegex(exceptions.ConfigurationError, 'location_strategy = reverse.*ZeroDivisionError'):
+            self.strategy('reverse')
 
 
 class ReadingOrderTest(BackendsTestCase):
