@@ -19,6 +19,8 @@ from glance.policies import protection
 from glance.policies.enforcer import Enforcer
 from glance.quota import unified
 from glance.quota.base import Quotas
+from glance.quota.queued import QueuedImages
+from glance.quota.rate import Rate
 from glance.quota.storage import StorageQuota
 from glance.store.backends import Backends
 from glance.tasks.background import Background
@@ -53,6 +55,7 @@ class Environment:
     signatures: Signatures
     protections: protection.Protections | None = None
     quotas: Quotas | None = None
+    create_rate: Rate | None = None
     background: Background = dataclasses.field(default_factory=Background)
     metrics: Metrics = dataclasses.field(default_factory=Metrics)
     janitor: Janitor | None = None
@@ -111,15 +114,19 @@ def build(conf: cfg.ConfigOpts, metrics: Metrics | None = None) -> Environment:
                             {name: _SchemaCheck(definition) for name, definition in schema.properties.items()},
                             others=conf.allow_additional_image_properties),
         leases=LeaseKeeper(database), notifier=notifier, inspection=inspection_rules(conf), quotas=_quotas(conf),
-        keys=keys, signatures=signatures, metrics=metrics or Metrics(), janitor=Janitor(database, stores))
+        keys=keys, signatures=signatures, create_rate=Rate(conf.api_create_rate) if conf.api_create_rate else None,
+        metrics=metrics or Metrics(), janitor=Janitor(database, stores))
 
 
 def _quotas(conf: cfg.ConfigOpts) -> Quotas | None:
+    quotas: Quotas | None = None
     if conf.use_keystone_limits:
         unified.check_library()
-        return unified.UnifiedLimits(unified.connect)
-    size = parse_size(conf.user_storage_quota)
-    return StorageQuota(size) if size else None
+        quotas = unified.UnifiedLimits(unified.connect)
+    elif size := parse_size(conf.user_storage_quota):
+        quotas = StorageQuota(size)
+    most = conf.max_queued_images_per_project
+    return QueuedImages(most, quotas) if most else quotas
 
 
 def inspection_rules(conf: cfg.ConfigOpts) -> Rules:

@@ -203,6 +203,14 @@ class FetchFailed(GlanceError):
         self.reason = reason
 
 
+class RateExceeded(GlanceError):
+    """Too much in too short a time; after ``retry_after`` seconds it may be tried again."""
+
+    def __init__(self, rate: float, retry_after: int):
+        super().__init__('The project may create %g images per second; try again in %d s.' % (rate, retry_after))
+        self.retry_after = retry_after
+
+
 # Where bytes are kept.
 
 class StoreError(GlanceError):

@@ -101,6 +101,18 @@ LIMITS = [
     cfg.IntOpt(
         'image_location_quota', default=10,
         help='Locations of one image. A negative value sets no limit.'),
+    cfg.IntOpt(
+        'max_queued_images_per_project', default=0, min=0,
+        help='Images without data that one project may have; one more is refused with 413. 0 sets no limit. A thousand is '
+             'plenty where users are not trusted.'),
+    cfg.FloatOpt(
+        'api_create_rate', default=0, min=0,
+        help='Images per second that one project may create through one worker process; more is refused with 429, which '
+             'says when to try again. 0 sets no limit. Example: 10'),
+    cfg.IntOpt(
+        'queued_image_ttl', default=0, min=0,
+        help='Seconds after which an image that got no data, and was not changed meanwhile, is deleted, unless it is '
+             'protected. 0 keeps it for ever. A week is 604800.'),
     cfg.BoolOpt(
         'use_keystone_limits', default=False,
         help='Enforce the limits registered in Keystone: image_size_total and image_stage_total in MiB, '

@@ -18,13 +18,14 @@ from typing import Any, Literal, Protocol, TypedDict, TypeVar
 
 Direction = Literal['asc', 'desc']
 Operator = Literal['eq', 'neq', 'gt', 'gte', 'lt', 'lte', 'in']
-Resource = Literal['storage', 'staging', 'images', 'uploading']
+Resource = Literal['storage', 'staging', 'images', 'uploading', 'queued']
 
 # Statuses that the images table may hold.
 IMAGE_STATUSES = frozenset(('active', 'saving', 'queued', 'killed', 'pending_delete', 'deleted', 'deactivated',
                             'importing', 'uploading'))
 # What is counted of an owner: bytes in stores (size times locations) and bytes in the staging area, both with what running
-# work has reserved; images; images whose data is on its way.
+# work has reserved; images; images whose data is on its way. ``queued`` is counted where it is asked for only: images that
+# wait for their data.
 RESOURCES: tuple[Resource, ...] = ('storage', 'staging', 'images', 'uploading')
 # Statuses in which an image takes nothing that counts, and those in which its data is on its way or staged.
 GONE_STATUSES = ('killed', 'deleted', 'pending_delete')

@@ -314,7 +314,8 @@ class MemoryDatabase:
         stored = sum((image['size'] or 0) * (self._pending[image['id']] + len(image['locations'])) for image in alive)
         counts = {'storage': stored + sum(lease.storage for lease in leases),
                   'staging': sum(image['size'] or 0 for image in staged) + sum(lease.staging for lease in leases),
-                  'images': len(alive), 'uploading': len(uploading)}
+                  'images': len(alive), 'uploading': len(uploading),
+                  'queued': sum(image['status'] == 'queued' for image in alive)}
         return {resource: counts[resource] for resource in resources}
 
     def _held(self) -> Iterator[tuple[str, LocationRecord]]:

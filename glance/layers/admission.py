@@ -69,10 +69,11 @@ class Admission:
     def admit(self, image: Image, location: Location) -> None:
         """Complete a location that may be added: its store, and the size of an image that had no data.
 
-        Raises what ``check`` does; Invalid when there is no data, or of another size than the image's;
+        Raises what ``check`` and ``check_free`` do; Invalid when there is no data, or of another size than the image's;
         ImageSizeLimitExceeded.
         """
         store = self.check(image, location)
+        self.check_free(image, location)
         self.name_store(location)
         size = self._size(store, location)
         if size <= 0:

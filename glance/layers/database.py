@@ -38,12 +38,12 @@ class DatabaseImages(Images):
         return Image(image_id, extra_properties=extra, **base)
 
     def get(self, image_id: str, rule: str | None = None) -> Image:
-        return self._load(self._database.image_get(self.context, image_id))
+        return load(self._database.image_get(self.context, image_id), self.context.owner)
 
     def list(self, query: ImageQuery) -> Page:
         records = self._database.image_list(self.context, query)
         full = query.limit is not None and 0 < query.limit == len(records)
-        return Page([self._load(record) for record in records], records[-1]['id'] if full else None)
+        return Page([load(record, self.context.owner) for record in records], records[-1]['id'] if full else None)
 
     def count(self, query: ImageQuery) -> int:
         return self._database.image_count(self.context, query)
@@ -141,7 +141,7 @@ class DatabaseImages(Images):
 
     def check_uploading(self, image: Image) -> None:
         try:
-            self._database.image_get(_SERVICE, image.image_id)
+            self._database.image_get(SERVICE, image.image_id)
         except exceptions.ImageNotFound:
             raise exceptions.ImageGone(image.image_id) from None
         except exceptions.DatabaseUnavailable:
@@ -170,16 +170,6 @@ class DatabaseImages(Images):
         for location, location_id in zip(added, written.location_ids, strict=True):
             location.id = location_id
         image.remember()
-
-    def _load(self, record: ImageRecord) -> Image:
-        image = Image(
-            record['id'], created_at=record['created_at'], updated_at=record['updated_at'], tags=record['tags'],
-            extra_properties=record['properties'],
-            locations=[_location(location) for location in record['locations']],
-            member=self.context.owner if record['is_member'] else None,
-            **{name: record[name] for name in _COLUMNS})
-        image.remember()
-        return image
 
 
 class DatabaseMembers(Members):
@@ -219,14 +209,26 @@ class DatabaseMembers(Members):
             self.image.owner, member_id)
 
 
-class _Service:
+class Service:
     """The service itself, which sees every row."""
 
     is_admin = True
     owner = None
 
 
-_SERVICE = _Service()
+SERVICE = Service()
+
+
+def load(record: ImageRecord, caller: str | None = None) -> Image:
+    """Make the image of a record, as the project ``caller`` sees it."""
+    image = Image(
+        record['id'], created_at=record['created_at'], updated_at=record['updated_at'], tags=record['tags'],
+        extra_properties=record['properties'],
+        locations=[_location(location) for location in record['locations']],
+        member=caller if record['is_member'] else None,
+        **{name: record[name] for name in _COLUMNS})
+    image.remember()
+    return image
 
 
 def _expected(loaded: Image) -> ImageRecord:

@@ -24,7 +24,6 @@ class LocateImages(Images):
         for location in changes.updated_locations:
             admission.name_store(location)
         for location in changes.added_locations:
-            admission.check_free(image, location)
             admission.admit(image, location)
         if changes.added_locations or changes.updated_locations:
             _check_different(image)

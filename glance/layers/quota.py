@@ -1,4 +1,4 @@
-"""How many and how much: limits on tags, properties, members and bytes."""
+"""How many, how much and how often: limits on tags, properties, members, bytes and new images."""
 from typing import Any
 
 from glance import exceptions
@@ -25,6 +25,11 @@ class QuotaImages(Images):
         self._check_tags(image)
         self._check_properties(image)
         return image
+
+    def add(self, image: Image) -> None:
+        if self.env.create_rate is not None:
+            self.env.create_rate.take(self.context.owner)
+        self.inner.add(image)
 
     def save(self, image: Image, from_status: str | None = None) -> None:
         changes = image.changes

@@ -29,7 +29,8 @@ class ReserveImages(Images):
     inner: DatabaseImages
 
     def add(self, image: Image) -> None:
-        self._charged(image, {'images': 1, 'storage': _stored(image)}, lambda charge: self.inner.add(image, charge))
+        queued = int(image.status == 'queued')
+        self._charged(image, {'images': 1, 'queued': queued, 'storage': _stored(image)}, lambda charge: self.inner.add(image, charge))
 
     def save(self, image: Image, from_status: str | None = None) -> None:
         grown = _stored(image) - _stored(image.loaded) if image.loaded else 0

@@ -47,8 +47,8 @@ class UnifiedLimits:
     def limits(self, owner: str | None, resources: Collection[Resource]) -> dict[Resource, int]:
         if owner is None:           # there is no project to ask for
             return {}
-        known = self._limits(owner, resources)
-        return {resource: known[resource] * _NAMES[resource][1] for resource in resources if known[resource] >= 0}
+        known = self._limits(owner, [resource for resource in resources if resource in _NAMES])
+        return {resource: limit * _NAMES[resource][1] for resource, limit in known.items() if limit >= 0}
 
     def refusal(self, owner: str | None, error: exceptions.OverLimit) -> exceptions.LimitExceeded:
         name, unit = _NAMES[error.resource]

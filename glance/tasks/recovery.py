@@ -106,10 +106,11 @@ def sweep(stores: Backends) -> None:
 
 
 class Janitor:
-    """Looks for half-done work when the process starts and every minute after that."""
+    """Looks for half-done work when the process starts and every minute after that; ``jobs`` are done as often."""
 
     def __init__(self, database: Database, stores: Backends):
         self._database, self._stores = database, stores
+        self.jobs: list[Callable[[], object]] = []
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._run, name='recovery', daemon=True)
 
@@ -124,6 +125,8 @@ class Janitor:
     def _run(self) -> None:
         for number in itertools.count():
             self._attempt(lambda: recover(self._database, self._stores))
+            for job in self.jobs:
+                self._attempt(job)
             if number % _SWEEP_EVERY == 0:
                 self._attempt(lambda: sweep(self._stores))
             if self._closed.wait(INTERVAL):

@@ -2,6 +2,7 @@
 
 Every server runs this same callable: our own, uWSGI, mod_wsgi or gunicorn (``glance.wsgi.api``).
 """
+import functools
 import re
 import time
 import uuid
@@ -16,6 +17,7 @@ from paste import deploy
 from glance import conf as configuration
 from glance import environment, exceptions
 from glance.db.interface import Database
+from glance.layers.expiry import expire_queued
 from glance.metrics import recorder
 from glance.policies.enforcer import Enforcer
 from glance.wsgi import faults, metrics
@@ -50,7 +52,15 @@ class Parts(Protocol):
 Builder = Callable[[cfg.ConfigOpts, recorder.Metrics | None], Parts]
 
 
-def load(conf: cfg.ConfigOpts, name: str = 'glance-api', build: Builder = environment.build) -> 'Application':
+def api_parts(conf: cfg.ConfigOpts, metrics: recorder.Metrics | None) -> environment.Environment:
+    """Make the parts of a process of glance-api, with the work that goes on beside its requests."""
+    env = environment.build(conf, metrics)
+    if env.janitor:
+        env.janitor.jobs.append(functools.partial(expire_queued, env))
+    return env
+
+
+def load(conf: cfg.ConfigOpts, name: str = 'glance-api', build: Builder = api_parts) -> 'Application':
     """Make the application of this process. Raises ConfigurationError naming the file and the fault."""
     pipeline = _pipeline(conf, name)
     env = build(conf, recorder.from_conf(conf))

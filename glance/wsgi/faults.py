@@ -32,6 +32,7 @@ STATUS: dict[type[Exception], int] = {
     exceptions.ClientDisconnected: 400,
     exceptions.RangeNotSupported: 400,
     exceptions.ObjectNotFound: 404,
+    exceptions.RateExceeded: 429,
     exceptions.StoreWriteDenied: 503,
     exceptions.StoreUnavailable: 503,
     exceptions.BadLocation: 503,
@@ -73,6 +74,8 @@ def response_for(error: Exception, environ: dict[str, Any]) -> webob.Response:
         response.headerlist.extend(error.headers)
     elif status == 503:
         response.headers['Retry-After'] = _RETRY_SECONDS
+    elif isinstance(error, exceptions.RateExceeded):
+        response.headers['Retry-After'] = str(error.retry_after)
     if isinstance(error, exceptions.InvalidImageData | exceptions.LimitExceeded | exceptions.ImageGone):
         # The rest of a refused body is not worth reading.
         response.headers['Connection'] = 'close'

@@ -69,6 +69,19 @@ class Usage(UsageCase):
                     self.assertUsage(status, storage=5, images=1, staging=5 * (status in ('uploading', 'importing')),
                                      uploading=int(status in ('saving', 'uploading', 'importing')))
 
+    def test_images_that_wait_for_their_data(self):
+        for status in sorted(IMAGE_STATUSES):
+            self.create(status=status)
+        self.create(status='queued', owner='other')
+        self.create(status='queued', owner=None)
+        removed = self.create(status='queued')
+        self.assertEqual({'queued': 2}, self.db.usage('me', ('queued',)))
+        self.db.image_remove(removed['id'])
+        self.assertEqual({'queued': 1}, self.db.usage('me', ('queued',)))
+        charge = Charge('me', {'queued': 1}, {'queued': 2})
+        self.db.image_create({'status': 'queued', 'owner': 'me'}, charge)
+        self.assertOver(('queued', 2, 2, 1), self.db.image_create, {'status': 'queued', 'owner': 'me'}, charge)
+
     def test_images_that_are_being_copied(self):
         for status in sorted(IMAGE_STATUSES):
             self.create(owner=status, status=status, size=5, properties={COPYING_PROPERTY: 'a,b'})

@@ -32,7 +32,7 @@ class Accounts:
         self._dialect = dialect
         self._lock = dialect.upsert(owner_locks, ('owner',), ('ticket',))
         self._counters = {'storage': self._storage, 'staging': self._staging, 'images': self._images,
-                          'uploading': self._uploading}
+                          'uploading': self._uploading, 'queued': self._queued}
 
     def count(self, connection: sa.Connection, owner: str | None, resources: Collection[Resource],
               image_id: str | None = None) -> dict[Resource, int]:
@@ -87,6 +87,9 @@ class Accounts:
     def _uploading(self, owner: str | None, image_id: str | None) -> sa.ColumnElement:
         return (self._in_status(sa.func.count(images.c.id), owner, UPLOADING_STATUSES)
                 + self._copying(sa.func.count(images.c.id), owner, UPLOADING_STATUSES))
+
+    def _queued(self, owner: str | None, image_id: str | None) -> sa.ColumnElement:
+        return self._in_status(sa.func.count(images.c.id), owner, ('queued',))
 
     def _in_status(self, what: sa.ColumnElement, owner: str | None, statuses: Collection[str]) -> sa.ScalarSelect:
         return sa.select(what).where(self._of(images.c.owner, owner), images.c.status.in_(statuses)).scalar_subquery()

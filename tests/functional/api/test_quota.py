@@ -3,6 +3,7 @@ import concurrent.futures
 import os
 
 import psutil
+import sqlalchemy as sa
 
 from tests.functional.api.base import ApiTestCase, Upload, on_every_database, stored_files, wait_for
 
@@ -184,6 +185,60 @@ class TestKilledWorker(SlowUpload):
         self.client, self.user = self.caller('admin', roles='admin,member,reader'), self.caller(self.project)
         wait_for('recovery', lambda: self.show(first)['status'] == 'queued')
         self.assertUpload(204, second, b'x' * (5 * MIB))
+
+
+class TestFlood(QuotaTestCase):
+    """Images that are created and never get data (OSSN-0076)."""
+
+    SETTINGS = {'DEFAULT': {'max_queued_images_per_project': 3, 'user_storage_quota': '1MB'}}
+
+    def test_no_more_than_allowed_wait_for_data(self):
+        def create(_):
+            return self.caller(self.project).post('/v2/images', json={'disk_format': 'raw', 'container_format': 'bare'})
+        with concurrent.futures.ThreadPoolExecutor(12) as pool:
+            responses = list(pool.map(create, range(12)))
+        self.assertEqual([201] * 3 + [413] * 9, sorted(response.status_code for response in responses))
+        refusal = next(response for response in responses if response.status_code == 413)
+        self.assertIn('3 images without data; at most 3', refusal.text)
+        first, second, _ = (response.json()['id'] for response in responses if response.status_code == 201)
+        self.create(self.caller('neighbour-of-' + self.project))
+        self.assertUpload(204, first, b'x')
+        self.create()
+        self.assertStatus(413, create(0))
+        self.assertStatus(204, self.user.delete(f'/v2/images/{second}'))
+        self.create()
+        self.assertStatus(413, create(0))
+
+
+class TestRate(QuotaTestCase):
+    WORKERS = 1
+    SETTINGS = {'DEFAULT': {'api_create_rate': 0.01}}
+
+    def test_too_much_in_too_short_a_time(self):
+        self.create()
+        refusal = self.assertStatus(429, self.user.post('/v2/images', json={}))
+        self.assertTrue(90 <= int(refusal.headers['Retry-After']) <= 100, refusal.headers)
+        self.assertIn('try again in', refusal.text)
+        self.create(self.caller('neighbour-of-' + self.project))
+        self.assertStatus(403, self.caller(self.project, roles='reader').post('/v2/images', json={}))
+
+
+class TestExpiry(QuotaTestCase):
+    WORKERS = 1
+    SETTINGS = {'DEFAULT': {'queued_image_ttl': 3600}}
+
+    def test_images_that_waited_too_long_are_gone_after_a_start(self):
+        old, active, new = self.create(), self.create(), self.create()
+        self.assertUpload(204, active, b'x')
+        engine = sa.create_engine(self.server.database.url)
+        self.addCleanup(engine.dispose)
+        with engine.begin() as connection:
+            connection.execute(sa.text("UPDATE images SET updated_at = '2020-01-01 00:00:00.000000' WHERE id != :id"), {'id': new})
+        self.server.stop()
+        self.server.start()
+        self.client = self.caller('admin', roles='admin,member,reader')
+        wait_for('expiry', lambda: self.client.get(f'/v2/images/{old}').status_code == 404)
+        self.assertEqual(('active', 'queued'), (self.show(active)['status'], self.show(new)['status']))
 
 
 class TestNoQuota(QuotaTestCase):

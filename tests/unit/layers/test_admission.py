@@ -5,6 +5,7 @@ from unittest import mock
 
 from glance import exceptions
 from glance.context import RequestContext
+from glance.db.memory import MemoryDatabase
 from glance.domain.image import Image, Location
 from glance.layers import admission
 from glance.layers.admission import Admission, is_service
@@ -65,7 +66,7 @@ USER, SERVICE, ADMIN = context('member'), context('member', service_roles=['serv
 class AdmissionTest(unittest.TestCase):
 
     def setUp(self):
-        self.env = types.SimpleNamespace(stores=FakeStores(), conf=fakes.make_conf())
+        self.env = types.SimpleNamespace(stores=FakeStores(), conf=fakes.make_conf(), database=MemoryDatabase())
         self.enterContext(mock.patch.object(admission, 'LEAST_SECONDS', 0))
 
     def check(self, caller, url, status='queued'):

@@ -25,6 +25,23 @@ def stored(**values):
     return image
 
 
+class RateTest(unittest.TestCase):
+
+    def test_new_images_count_for_the_project_of_who_creates_them(self):
+        asked, spy = [], fakes.Spy()
+        env = types.SimpleNamespace(create_rate=types.SimpleNamespace(take=asked.append))
+        QuotaImages(spy, fakes.caller(), env).add(Image('i', owner='other'))
+        self.assertEqual(([fakes.OWNER], ['add']), (asked, spy.calls))
+
+    def test_what_comes_too_soon_is_not_stored(self):
+        def refuse(owner):
+            raise exceptions.RateExceeded(1, 1)
+        spy = fakes.Spy()
+        images = QuotaImages(spy, fakes.caller(), types.SimpleNamespace(create_rate=types.SimpleNamespace(take=refuse)))
+        self.assertRaises(exceptions.RateExceeded, images.add, Image('i'))
+        self.assertEqual([], spy.calls)
+
+
 class CountTest(unittest.TestCase):
 
     def assert_over(self, call, *args):

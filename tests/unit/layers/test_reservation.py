@@ -155,7 +155,7 @@ class ReservationTest(unittest.TestCase):
         inner.answers['add'] = lambda image, charge: charges.append(charge)
         image.locations = [Location('u')]
         layer.add(image)
-        self.assertEqual({'storage': 10, 'images': 1}, charges[-1].deltas)
+        self.assertEqual({'storage': 10, 'images': 1, 'queued': 1}, charges[-1].deltas)
 
 
 class SourceTest(unittest.TestCase):
