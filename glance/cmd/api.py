@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 
-from glance import environment
+from glance.wsgi.application import api_parts
 from glance.wsgi import program
 
 PROG = 'glance-api'
@@ -11,7 +11,7 @@ PROG = 'glance-api'
 
 def main(args: Sequence[str] | None = None) -> int:
     """Serve until a signal ends it; returns the exit code. ``args`` is the command line without the program's name."""
-    return program.run(PROG, environment.build, args)
+    return program.run(PROG, api_parts, args)
 
 
 if __name__ == '__main__':
