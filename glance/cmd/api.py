@@ -3,8 +3,8 @@
 import sys
 from collections.abc import Sequence
 
-from glance.wsgi.application import api_parts
 from glance.wsgi import program
+from glance.wsgi.application import api_parts
 
 PROG = 'glance-api'
 

@@ -29,8 +29,9 @@ class ReserveImages(Images):
     inner: DatabaseImages
 
     def add(self, image: Image) -> None:
-        queued = int(image.status == 'queued')
-        self._charged(image, {'images': 1, 'queued': queued, 'storage': _stored(image)}, lambda charge: self.inner.add(image, charge))
+        taken: dict[Resource, int] = {
+            'images': 1, 'queued': int(image.status == 'queued'), 'storage': _stored(image)}
+        self._charged(image, taken, lambda charge: self.inner.add(image, charge))
 
     def save(self, image: Image, from_status: str | None = None) -> None:
         grown = _stored(image) - _stored(image.loaded) if image.loaded else 0

@@ -326,7 +326,8 @@ class ImageOperations(Operations):
         for status in sorted(set(changes.remove_locations.values())):
             ids = [key for key, wanted in changes.remove_locations.items() if wanted == status]
             connection.execute(_live(image_locations, image_locations.update(), image_id).where(
-                image_locations.c.id.in_(ids)).values(**_location_status(status), deleted=True, deleted_at=now, updated_at=now))
+                image_locations.c.id.in_(ids)).values(deleted=True, deleted_at=now, updated_at=now,
+                                                      **_location_status(status)))
         for location in changes.update_locations:
             update = _live(image_locations, image_locations.update(), image_id).where(
                 image_locations.c.id == location['id'])

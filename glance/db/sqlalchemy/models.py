@@ -1,8 +1,9 @@
 """The tables of the schema.
 
 They are the ones of upstream's head, under the same names, with indexes of our own for the lists (``image_leases``,
-``owner_locks`` and ``object_hash`` are ours as well). Columns have no defaults on the side of the application: each operation writes what it
-means. Every table that is soft-deleted holds to one invariant: ``deleted`` is false exactly when ``deleted_at`` is null.
+``owner_locks`` and ``object_hash`` are ours as well). Columns have no defaults on the side of the application: each
+operation writes what it means. Every table that is soft-deleted holds to one invariant: ``deleted`` is false exactly when
+``deleted_at`` is null.
 """
 import sqlalchemy as sa
 

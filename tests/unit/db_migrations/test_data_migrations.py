@@ -125,7 +125,7 @@ class HeldObjectsTest(DataMigrationTest):
                                        "('public', 'RBD://%61', 'pending_delete', '2024-01-01', 1), ('public', 'rbd://a', 'active', '2024-01-01', 0)"))
         self.assertTrue(v1_migrate03_held_objects.has_migrations(engine))
         self.assertEqual(8 + 1 + 1, v1_migrate03_held_objects.migrate(engine))
-        held = self.values(engine, "SELECT value FROM image_locations WHERE object_hash IS NOT NULL ORDER BY id")
+        held = self.values(engine, 'SELECT value FROM image_locations WHERE object_hash IS NOT NULL ORDER BY id')
         self.assertEqual([*(url for url in history.LOCATIONS if url.startswith('file')), history.LOCATION_OF_TWO, 'RBD://%61'], held)
         self.assert_done(v1_migrate03_held_objects, engine)
 
