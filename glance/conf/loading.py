@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from oslo_config import cfg
 from oslo_log import log
 
-from glance.conf import legacy, libraries, replicator, scrubber, sections
+from glance.conf import legacy, libraries, redaction, replicator, scrubber, sections
 from glance.conf.errors import InvalidOptionValue
 from glance.conf.files import PROJECT, default_directories, default_files, files_of
 from glance.conf.validation import SERVERS, advice, plain, validate
@@ -93,6 +93,7 @@ def set_up_logging(conf: cfg.ConfigOpts, prog: str = 'glance-api') -> None:
         raise ConfigurationError('[DEFAULT] log_config_append: %s' % error) from None
     except OSError as error:
         raise ConfigurationError('The log cannot be written: %s: %s' % (error.filename, error.strerror)) from None
+    redaction.install()
 
 
 def _register(conf: cfg.ConfigOpts, prog: str) -> None:
