@@ -7,15 +7,14 @@ still be found together.
 import hashlib
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 _MASK = '***'
-# What no line without a credential has to be searched for.
-_SUSPICIOUS = re.compile(r'://|[?&;]|token|auth|cookie|secret|passw|trust|AQ', re.IGNORECASE)
+_SECRET_NAMES = ('token', 'secret', 'passw', 'key', 'sig', 'credential', 'auth', 'x-amz-')
 _USER_INFO = re.compile(r'://[^\s\'"<>]{0,1024}@')
 # A name may be long, but no more than this of it is looked at.
-_PARAMETER = re.compile(r'([?&;](?!sort_key=)[^=&;?\s]{0,64}?(?:token|secret|passw|key|sig|credential|auth|x-amz-)'
-                        r'[^=&;?\s]{0,64}=)[^&;\s\'"<>]+', re.IGNORECASE)
+_PARAMETER = re.compile(r'([?&;](?!sort_key=)[^=&;?\s]{0,64}?(?:%s)[^=&;?\s]{0,64}=)[^&;\s\'"<>]+' % '|'.join(_SECRET_NAMES),
+                        re.IGNORECASE)
 _TOKEN = re.compile(r'((?:x-(?:auth|service|storage|subject)-token)\\?[\'"]?\s*[:=,]\s*+(?:b?\\?[\'"])?+)(?!\{SHA256\})'
                     r'([^\s\'",;\\}]+)', re.IGNORECASE)
 _HEADER = re.compile(r'(\b(?:authorization|cookie)\\?[\'"]?\s*[:=,]\s*(?:b?\\?[\'"])?)(?:[a-z]+\s+)?'
@@ -25,15 +24,25 @@ _CEPH_KEY = re.compile(r'\bAQ[A-Za-z0-9+/]{36}==')
 _TRUST = re.compile(r'(trust_?id\\?[\'"]?\s*[:=]\s*\\?[\'"]?)[0-9a-f]{32}\b', re.IGNORECASE)
 
 
+# What is hidden, and words one of which stands in every line that holds such a thing: most lines hold none, and to look for
+# words takes a hundredth of the time.
+_RULES: tuple[tuple[tuple[str, ...], re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] = (
+    (('@',), _USER_INFO, '://' + _MASK + '@'),
+    (('-token',), _TOKEN, lambda match: match[1] + _digest(match[2])),
+    (_SECRET_NAMES, _PARAMETER, r'\g<1>' + _MASK),
+    (('authorization', 'cookie'), _HEADER, r'\g<1>' + _MASK),
+    (('password', 'secret'), _MEMBER, r'\g<1>' + _MASK),
+    (('trust',), _TRUST, r'\g<1>' + _MASK),
+    (('==',), _CEPH_KEY, _MASK))
+
+
 def redact(text: str) -> str:
     """Return the text without the credentials in it."""
-    if not _SUSPICIOUS.search(text):
-        return text
-    text = _USER_INFO.sub('://%s@' % _MASK, text)
-    text = _TOKEN.sub(lambda match: match[1] + _digest(match[2]), text)
-    for pattern in (_PARAMETER, _HEADER, _MEMBER, _TRUST):
-        text = pattern.sub(r'\g<1>' + _MASK, text)
-    return _CEPH_KEY.sub(_MASK, text)
+    lowered = text.lower()
+    for words, pattern, replacement in _RULES:
+        if any(word in lowered for word in words):
+            text = pattern.sub(replacement, text)
+    return text
 
 
 def install() -> None:
