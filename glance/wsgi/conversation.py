@@ -106,7 +106,7 @@ class Conversation:
         connection, settings = self._connection, self._settings()
         first = not connection.requests
         self._wait_at_most(settings.header_timeout if first else settings.keepalive_timeout)
-        if self._draining() and not first:
+        if self._draining():
             self._wait_at_most(DRAIN_IDLE_SECONDS)
         connection.idle = True
         try:

@@ -5,6 +5,7 @@ connection into a queue and rings the doorbell, a pipe that the hub watches. Sig
 """
 
 import collections
+import contextlib
 import io
 import logging
 import os
@@ -139,12 +140,14 @@ class Worker:
             return
         self._draining = True
         self._acceptor.kill()
+        self._accept_rest()
         self.parts.listener.close()
         silent = time.monotonic() + DRAIN_IDLE_SECONDS
         for connection in self._connections:
             if connection.idle:
                 connection.deadline = min(connection.deadline, silent)
-        self._finish_when_empty()
+        # Connections that were accepted a moment ago come first and are counted.
+        self._hub.schedule_call_global(0, self._finish_when_empty)
 
     def stop(self) -> None:
         """Cut every connection off; requests get a moment to undo what they had begun."""
@@ -199,6 +202,13 @@ class Worker:
             if self._multiprocess:
                 # The more connections a worker has, the longer it leaves the next one to the others.
                 eventlet.sleep(min(len(self._connections) * _COURTESY, _LONGEST_COURTESY))
+
+    def _accept_rest(self) -> None:
+        """Accept what waits in the kernel: when the last process closes the listener, that would be reset."""
+        with contextlib.suppress(OSError):
+            while True:
+                sock, address = self.parts.listener.socket.accept()
+                eventlet.spawn_n(self._attend, sock, address, self.parts, self._slots)
 
     def _attend(self, sock: socket.socket, address, parts: Parts, slots: semaphore.Semaphore) -> None:
         """The green thread of one connection."""
@@ -295,7 +305,8 @@ def _fresh_hub():
 
 
 def _connection(sock: socket.socket, address, parts: Parts) -> Connection:
-    peer = (address[0], str(address[1])) if isinstance(address, tuple) else ('', '')
+    # A socket for both versions of IP shows an IPv4 peer as ::ffff:192.0.2.1.
+    peer = (address[0].removeprefix('::ffff:'), str(address[1])) if isinstance(address, tuple) else ('', '')
     if parts.tls is None:
         return Connection(sock, peer, parts.settings.client_socket_timeout)
     return TLSConnection(sock, peer, parts.settings.client_socket_timeout, parts.tls)

@@ -234,6 +234,21 @@ class StopTest(ServerTestCase):
             self.assertEqual(0, server.wait())
             self.assertIn('application closed', server.log)
 
+    def test_connections_that_nobody_has_accepted_yet_are_served(self):
+        server = self.start(workers=1)
+        worker = server.children()[0]
+        worker.suspend()
+        with contextlib.ExitStack() as stack:
+            socks = [stack.enter_context(server.connect()) for _ in range(20)]
+            for sock in socks:
+                sock.sendall(b'GET / HTTP/1.1\r\nHost: a\r\n\r\n')
+            server.signal(signal.SIGTERM)
+            server.wait_for('STOPPING=1')
+            worker.resume()
+            for sock in socks:
+                self.assertRegex(read_response(sock), b'^HTTP/1.1 200 ')
+        self.assertEqual(0, server.wait())
+
     def test_request_on_a_kept_connection_is_answered_while_draining(self):
         server = self.start(workers=1)
         fifo = server.fifo()
