@@ -10,6 +10,11 @@ want() {  # program, package
 want git git
 want qemu-img qemu-utils          # makes and converts the images that the tests store
 want flock util-linux             # tools/backends/keystone.sh
+want nginx nginx                  # the examples in etc, each judged by the program that it is for
+want systemd-analyze systemd
+want logrotate logrotate
+want openssl openssl
+want mariadbd mariadb-server      # also run by tests that stop their database
 if ! python3 -c 'import ensurepip' 2>/dev/null; then
     packages="$packages python3-venv" # virtual environments; Debian ships Python without
 fi
@@ -22,7 +27,6 @@ fi
 answers() {  # port
     python3 -c 'import socket, sys; socket.create_connection(("127.0.0.1", int(sys.argv[1])), 2)' "$1" 2>/dev/null
 }
-[ -n "${GLANCE_TEST_MYSQL:-}" ] || answers 3306 || want mariadbd mariadb-server
 [ -n "${GLANCE_TEST_POSTGRESQL:-}" ] || answers 5432 || want pg_ctlcluster postgresql
 
 if [ -n "$packages" ]; then

@@ -1,10 +1,12 @@
 """``/metrics`` of a real service: several workers, of which any answers for all."""
 import signal
+import unittest
 
 import psutil
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from tests.functional.api.base import ApiTestCase, exchange, raw_request, uploading, wait_for
+from tests.harness.server import RegistryServer
 
 MIB = 1 << 20
 
@@ -129,3 +131,14 @@ class OffTest(ApiTestCase):
 
     def test_the_page_does_not_exist(self):
         self.assertStatus(300, self.client.get('/metrics'))
+
+
+class RegistryTest(unittest.TestCase):
+
+    def test_the_registry_has_the_same_page(self):
+        with RegistryServer(settings={'metrics': {'enabled': True}}) as registry:
+            client = registry.client()
+            client.post('/rpc', json=[])
+            text = client.get('/metrics').text
+            self.assertIn('glance_workers 1.0', text)
+            self.assertRegex(text, r'glance_requests_total{method="POST",route="/rpc",status="[0-9]+"} 1\.0')
