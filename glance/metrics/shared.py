@@ -39,43 +39,46 @@ class SharedValues:
         except OSError as error:
             raise exceptions.ConfigurationError('[metrics] directory: %s cannot be used: %s.'
                                                 % (folder, error.strerror)) from None
+        self._numbers = memoryview(self._memory).cast('d')
         self._lock = threading.Lock()
-        self._places = dict(_entries(self._memory))
+        self._closed = False
+        self._places = {key: place // _WORD for key, place in _entries(self._memory)}
         self._end = _end(self._memory)
         for key, place in self._places.items():
             if key[0] in momentary:
-                self._memory[place:place + _WORD] = _NUMBER.pack(0)
+                self._numbers[place] = 0
 
     def add(self, changes: Iterable[tuple[Key, float]]) -> None:
         """Add to numbers, which begin at 0."""
-        memory = self._memory
+        numbers, places = self._numbers, self._places
         with self._lock:
-            if memory.closed:  # by a process that ends, while a last request still runs
+            if self._closed:  # by a process that ends, while a last request still runs
                 return
             for key, amount in changes:
-                place = self._places.get(key) or self._new(key)
+                place = places.get(key) or self._new(key)
                 if place:
-                    # An assignment, as pack_into writes zeros first, which somebody could read.
-                    memory[place:place + _WORD] = _NUMBER.pack(_NUMBER.unpack_from(memory, place)[0] + amount)
+                    numbers[place] += amount
 
     def close(self) -> None:
         """Give the file to whoever comes next; what is added from now on is lost."""
         with self._lock:
+            self._closed = True
+            self._numbers.release()
             self._memory.close()
         os.close(self._fd)
 
     def _new(self, key: Key) -> int | None:
-        """Append a number; return its place, None when the file is full."""
+        """Append a number; return its place in words, None when the file is full."""
         text = json.dumps(key).encode()
         text += b' ' * (-len(text) % _WORD)
         place = self._end + _LENGTH.size + len(text)
         if place + _WORD > _SIZE:
             return None
         self._memory[self._end:place + _WORD] = _LENGTH.pack(len(text)) + text + _NUMBER.pack(0)
-        self._end = self._places[key] = place
-        self._end += _WORD
+        self._end = place + _WORD
         self._memory[:_WORD] = _LENGTH.pack(self._end)
-        return place
+        self._places[key] = place // _WORD
+        return self._places[key]
 
 
 def read(folder: str, momentary: frozenset[str]) -> tuple[dict[Key, float], int]:
