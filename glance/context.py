@@ -27,7 +27,7 @@ class RequestContext(context.RequestContext):
     @functools.cached_property
     def credentials(self) -> dict[str, Any]:
         """The left side of policy checks, computed once per request."""
-        values = {**self.to_policy_values(), 'user': self.user_id, 'tenant': self.project_id}
+        values = {**self.to_policy_values(), 'user': self.user_id, 'tenant': self.project_id, 'system': self.system_scope}
         # What the caller does not have is left out: None would equal an attribute that the target lacks.
         return {name: value for name, value in values.items() if value is not None}
 

@@ -13,6 +13,7 @@ from oslo_policy import opts, policy
 
 from glance import exceptions, policies
 from glance.context import RequestContext
+from glance.policies.verdicts import Verdicts
 
 LOG = logging.getLogger(__name__)
 
@@ -37,7 +38,7 @@ class Enforcer:
     def allows(self, context: RequestContext, rule: str, target: Mapping[str, Any]) -> bool:
         """Tell whether the caller passes the rule for the target; a rule that does not exist is passed by nobody."""
         self._follow_files()
-        return bool(self._rules.enforce(rule, target, context.credentials))
+        return self._rules.allow(context, rule, target)
 
     def check(self, context: RequestContext, rule: str, target: Mapping[str, Any]) -> None:
         """Raise Forbidden, naming the rule, unless the caller passes it."""
@@ -47,7 +48,7 @@ class Enforcer:
     def is_overridden(self, rule: str) -> bool:
         """Tell whether a policy file says something else than the default, or repeats it."""
         self._follow_files()
-        return rule in self._rules.file_rules
+        return rule in self._rules.overridden
 
     def _follow_files(self) -> None:
         now = time.monotonic()
@@ -86,7 +87,7 @@ def _enforcer(conf: cfg.ConfigOpts) -> policy.Enforcer:
     return rules
 
 
-def _load(conf: cfg.ConfigOpts) -> policy.Enforcer:
+def _load(conf: cfg.ConfigOpts) -> Verdicts:
     for path in _files(conf):
         _check_file(path)
     if _policy_file(conf):
@@ -96,7 +97,7 @@ def _load(conf: cfg.ConfigOpts) -> policy.Enforcer:
     rules.load_rules(force_reload=True)
     # From here on the files are watched by this module, which keeps the last good rules when one breaks.
     rules.use_conf = False
-    return rules
+    return Verdicts(rules)
 
 
 def _policy_file(conf: cfg.ConfigOpts) -> str | None:
