@@ -12,6 +12,14 @@ from glance import conf
 Application = Callable[[dict[str, Any], Callable], Iterable[bytes]]
 
 _VERSION_SWITCHES = {'/v1': 'enable_v1_api', '/v2': 'enable_v2_api'}
+# By the modules of filters: the requests that they may do something about, however they are configured.
+_CONCERNS: dict[str, Callable[[dict[str, Any]], bool]] = {
+    'oslo_middleware.cors': lambda environ: 'HTTP_ORIGIN' in environ or environ['REQUEST_METHOD'] == 'OPTIONS',
+    'oslo_middleware.http_proxy_to_wsgi': lambda environ: not _FORWARDED.isdisjoint(environ),
+    'osprofiler.web': lambda environ: 'HTTP_X_TRACE_INFO' in environ,
+}
+_FORWARDED = frozenset(('HTTP_FORWARDED', 'HTTP_X_FORWARDED_FOR', 'HTTP_X_FORWARDED_HOST', 'HTTP_X_FORWARDED_PREFIX',
+                        'HTTP_X_FORWARDED_PROTO'))
 
 
 class PathMap:
@@ -38,10 +46,26 @@ def root_app_factory(loader, global_conf: dict[str, str], **local_conf: str) -> 
                     if path not in _VERSION_SWITCHES or getattr(conf.CONF, _VERSION_SWITCHES[path])})
 
 
+class Detour:
+    """A filter for the requests that concern it; all others go straight to the application.
+
+    The filters of libraries take every request apart and put its response together anew, also where they change neither.
+    """
+
+    def __init__(self, concerns: Callable[[dict[str, Any]], bool], filtered: Application, application: Application):
+        self._concerns, self._filtered, self._application = concerns, filtered, application
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable) -> Iterable[bytes]:
+        application = self._filtered if self._concerns(environ) else self._application
+        return application(environ, start_response)
+
+
 def pipeline_factory(loader, global_conf: dict[str, str], **local_conf: str) -> Application:
     """Make the pipeline of the configured flavor: filters from the outside in, ending in an application."""
     names = local_conf[conf.CONF.paste_deploy.flavor or 'default'].split()
     application = loader.get_app(names[-1], global_conf=global_conf)
     for name in reversed(names[:-1]):
-        application = loader.get_filter(name, global_conf=global_conf)(application)
+        filtered = loader.get_filter(name, global_conf=global_conf)(application)
+        concerns = _CONCERNS.get(type(filtered).__module__)
+        application = filtered if concerns is None else Detour(concerns, filtered, application)
     return application

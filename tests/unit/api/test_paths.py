@@ -2,6 +2,9 @@
 import unittest
 from unittest import mock
 
+from oslo_middleware import cors, http_proxy_to_wsgi
+from osprofiler import _utils, web
+
 from glance import api, conf
 from glance.api.middleware.context import ContextMiddleware
 from glance.api.middleware.version_negotiation import VersionNegotiationFilter
@@ -82,6 +85,63 @@ class FactoryTest(unittest.TestCase):
             self.conf.set_override('flavor', flavor, 'paste_deploy')
             stack = api.pipeline_factory(Loader(), {}, default='a b app', keystone='c app')
             self.assertEqual(expected, wsgi_client.request(stack, 'GET', '/').text)
+
+
+class DetourTest(unittest.TestCase):
+    """Filters of libraries do the same as without the way past them, whatever they are configured to do."""
+
+    def setUp(self):
+        self.conf = fakes.make_conf()
+        patcher = mock.patch.object(conf, 'CONF', self.conf)
+        patcher.start()
+        self.addCleanup(patcher.stop)
+        self.seen = []
+
+    def application(self, environ, start_response):
+        self.seen.append((environ['wsgi.url_scheme'], environ['HTTP_HOST'], environ['SCRIPT_NAME'],
+                          'webob.adhoc_attrs' in environ or any(name.startswith('webob.') for name in environ)))
+        found = environ['REQUEST_METHOD'] in ('GET', 'HEAD')
+        start_response('200 OK' if found else '405 Method Not Allowed', [('Content-Type', 'text/plain')])
+        return [b'' if environ['REQUEST_METHOD'] == 'HEAD' else b'here']
+
+    def compare(self, wrap, method, **headers):
+        """Return the response, the same as without detour, and whether the filter had the request."""
+        class Loader:
+            get_app = staticmethod(lambda name, global_conf=None: self.application)
+            get_filter = staticmethod(lambda name, global_conf=None: wrap)
+
+        responses = [wsgi_client.request(stack, method, '/', headers=headers)
+                     for stack in (wrap(self.application), api.pipeline_factory(Loader(), {}, default='filter app'))]
+        (*alone, _), (*detoured, filtered) = self.seen[-2:]
+        self.assertEqual(alone, detoured)
+        alone, detoured = responses
+        self.assertEqual((alone.status, sorted(alone.headers.items()), alone.body),
+                         (detoured.status, sorted(detoured.headers.items()), detoured.body))
+        return detoured, filtered
+
+    def test_cors(self):
+        for allowed in ('', 'http://here'):
+            filtering = cors.filter_factory({}, allowed_origin=allowed or None) if allowed else \
+                cors.filter_factory({}, oslo_config_project='glance')
+            for method in ('GET', 'HEAD', 'POST'):
+                self.assertFalse(self.compare(filtering, method)[1])
+            response, filtered = self.compare(filtering, 'GET', Origin='http://here')
+            self.assertEqual((bool(allowed), True), ('Access-Control-Allow-Origin' in response.headers, filtered))
+            self.assertEqual(200, self.compare(filtering, 'OPTIONS')[0].status_int)
+
+    def test_proxy_headers(self):
+        for switch in ('true', 'false'):
+            filtering = http_proxy_to_wsgi.HTTPProxyToWSGI.factory({}, enable_proxy_headers_parsing=switch)
+            self.assertFalse(self.compare(filtering, 'GET')[1])
+            for headers in ({'X-Forwarded-Proto': 'https'}, {'X-Forwarded-Host': 'there'}, {'X-Forwarded-Prefix': '/p'},
+                            {'X-Forwarded-For': '192.0.2.1'}, {'Forwarded': 'proto=https;host=there'}):
+                self.assertTrue(self.compare(filtering, 'GET', **headers)[1])
+
+    def test_traces(self):
+        filtering = web.WsgiMiddleware.factory({}, hmac_keys='key', enabled=True)
+        self.assertFalse(self.compare(filtering, 'GET')[1])
+        packed = _utils.signed_pack({'base_id': 'b', 'parent_id': 'p'}, 'key')
+        self.assertTrue(self.compare(filtering, 'GET', **{'X-Trace-Info': packed[0].decode(), 'X-Trace-HMAC': packed[1]})[1])
 
 
 class StackTest(unittest.TestCase):
