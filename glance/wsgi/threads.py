@@ -1,11 +1,13 @@
 """Native threads for requests: many when requests wait for something, few when they are short.
 
-Python runs one thread at a time, so a second thread for a request that takes 100 µs costs more than it brings. As long
-as the pool keeps taking jobs, a new job waits for one of the threads that are at work; once none was taken for a
-millisecond they are taken to be waiting (for a database, a disk, a client), and another thread starts.
+Python runs one thread at a time, and threads that compete for it spend more time on handing it over than on their work.
+As long as the pool keeps taking jobs, a new job waits for one of the threads that are at work; once none was taken for a
+while they are taken to be waiting (for a database, a disk, a client), and another thread starts. The more there are, the
+longer is the while: a machine that is busy with other things must not make the pool look as if it were waiting.
 """
 
 import collections
+import itertools
 import logging
 import threading
 import time
@@ -15,6 +17,10 @@ from typing import Any
 LOG = logging.getLogger(__name__)
 
 PATIENCE = 0.001
+"""Seconds after which a second thread may join the first one; it takes four times as long until a third joins them."""
+_MOST_PATIENCE = 16 * PATIENCE
+_SHORT = 0.05
+"""Seconds that a job takes which computes; one that takes longer waits for something."""
 _IDLE_SECONDS = 30
 
 
@@ -35,7 +41,8 @@ class ThreadPool:
         self._lock = threading.Lock()
         self._sleepers: list[threading.Lock] = []
         self._threads = 0
-        self._taken = 0.0
+        self._running: dict[int, float] = {}
+        """When each thread that runs a job took it; the latest is the last."""
         self._watching = False
 
     @property
@@ -47,8 +54,7 @@ class ThreadPool:
         """Have the job run soon."""
         with self._lock:
             self._jobs.append(job)
-            at_work = self._threads - len(self._sleepers)
-        if not at_work or time.monotonic() - self._taken > PATIENCE:
+        if self._seems_to_wait():
             self._add_thread()
         elif not self._watching:
             self._watch()
@@ -58,15 +64,23 @@ class ThreadPool:
         self._call_later(PATIENCE, self._check)
 
     def _check(self) -> None:
-        """Give every job that waits a thread of its own, if the pool has not taken one lately."""
+        """Add a thread for the jobs that wait, if the pool has not taken one lately."""
         self._watching = False
         if not self._jobs:
             return
-        if time.monotonic() - self._taken > PATIENCE:
-            for _ in range(len(self._jobs)):
-                self._add_thread()
+        if self._seems_to_wait():
+            self._add_thread()
         if self._jobs and (self._sleepers or self._threads < self.limit):
             self._watch()
+
+    def _seems_to_wait(self) -> bool:
+        """Whether no thread has taken a job for so long that all of them are likely to wait for something."""
+        with self._lock:
+            if self._threads - len(self._sleepers) > len(self._running):  # one is about to take a job
+                return False
+            now = time.monotonic()
+            taken = list(itertools.takewhile(lambda moment: now - moment < _SHORT, reversed(self._running.values())))
+        return not taken or now - taken[0] > min(PATIENCE * len(taken) ** 2, _MOST_PATIENCE)
 
     def _add_thread(self) -> None:
         with self._lock:
@@ -86,13 +100,16 @@ class ThreadPool:
     def _work(self) -> None:
         wake = threading.Lock()
         wake.acquire()
+        me = threading.get_ident()
         while True:
             with self._lock:
+                self._running.pop(me, None)
                 job = self._jobs.popleft() if self._jobs else None
                 if job is None:
                     self._sleepers.append(wake)
+                else:
+                    self._running[me] = time.monotonic()
             if job is not None:
-                self._taken = time.monotonic()
                 self._run(job)
                 job = None
             elif not wake.acquire(timeout=_IDLE_SECONDS) and self._retire(wake):

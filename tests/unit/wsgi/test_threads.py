@@ -1,5 +1,6 @@
 import threading
 import unittest
+from unittest import mock
 
 from glance.wsgi import threads
 from glance.wsgi.threads import ThreadPool
@@ -64,6 +65,40 @@ class ThreadPoolTest(unittest.TestCase):
 
     def test_never_beyond_its_limit(self):
         self.assertEqual(3, self.run_blocking(limit=3, jobs=10))
+
+    def blocked(self) -> tuple[ThreadPool, threading.Semaphore, mock.Mock]:
+        """A pool whose jobs wait, what is released for each that begins, and the clock."""
+        patcher = mock.patch.object(threads, 'time')
+        clock = patcher.start().monotonic
+        self.addCleanup(patcher.stop)
+        started, release = threading.Semaphore(0), threading.Event()
+        self.addCleanup(release.set)
+
+        def run(_job):
+            started.release()
+            release.wait()
+        clock.return_value = 100.0
+        return ThreadPool(run, 50, self.loop.call_later), started, clock
+
+    def test_the_more_threads_the_longer_a_job_waits_for_another(self):
+        pool, started, clock = self.blocked()
+        pool.submit('job')
+        for at_work in range(1, 5):
+            self.assertTrue(started.acquire(timeout=10))
+            pool.submit('job')
+            clock.return_value += threads.PATIENCE * (at_work ** 2 - 0.5)
+            self.loop.advance()
+            self.assertFalse(started.acquire(timeout=0.01))
+            clock.return_value += threads.PATIENCE
+            self.loop.advance()
+        self.assertTrue(started.acquire(timeout=10))
+
+    def test_a_job_does_not_wait_for_those_that_take_long(self):
+        pool, started, clock = self.blocked()
+        for _ in range(20):
+            pool.submit('job')
+            self.assertTrue(started.acquire(timeout=10))
+            clock.return_value += 1
 
     def test_short_jobs_share_a_thread(self):
         names, turn = set(), threading.Semaphore(0)
