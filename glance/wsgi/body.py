@@ -167,9 +167,12 @@ class ChunkedBody(Body):
 
     def __init__(self, connection: Connection, expects_continue: bool):
         super().__init__(connection, expects_continue)
-        self._buffer = bytearray(connection.buffer)
-        connection.buffer = b''
-        self._position = 0
+        # One buffer for the whole body: a new one for each piece would cost more than the copying.
+        self._buffer = bytearray(max(_BUFFER, len(connection.buffer)))
+        self._view = memoryview(self._buffer)
+        self._start, self._end = 0, len(connection.buffer)
+        """Where in the buffer the bytes are that were received and not used yet."""
+        self._view[:self._end], connection.buffer = connection.buffer, b''
         self._chunk: int | None = None
         """Bytes left of the present chunk; None before the first."""
 
@@ -181,11 +184,10 @@ class ChunkedBody(Body):
             if not self._chunk:  # the last one, or the next header has not arrived: what we have goes out first
                 break
             wanted = min(self._chunk, len(view) - filled)
-            buffered = min(wanted, len(self._buffer) - self._position)
-            if buffered:
-                end = self._position + buffered
-                view[filled:filled + buffered] = memoryview(self._buffer)[self._position:end]
-                self._position, count = end, buffered
+            count = min(wanted, self._end - self._start)
+            if count:
+                view[filled:filled + count] = self._view[self._start:self._start + count]
+                self._start += count
             elif filled:
                 break
             else:
@@ -196,7 +198,7 @@ class ChunkedBody(Body):
 
     def _needs_more_for_header(self) -> bool:
         """Whether the line with the size of the next chunk would have to be waited for."""
-        return self._buffer.find(b'\r\n', self._position + 2) < 0
+        return self._buffer.find(b'\r\n', self._start + 2, self._end) < 0
 
     def _next_chunk(self) -> None:
         if self._chunk is not None and self._line() != b'':
@@ -208,8 +210,7 @@ class ChunkedBody(Body):
         if not self._chunk:
             self._skip_trailer()
             self.finished = True
-            self._connection.buffer = bytes(memoryview(self._buffer)[self._position:])
-            self._buffer = bytearray()
+            self._connection.buffer = bytes(self._view[self._start:self._end])
 
     def _skip_trailer(self) -> None:
         left = _LARGEST_TRAILER
@@ -219,15 +220,15 @@ class ChunkedBody(Body):
                 raise exceptions.Invalid('The trailer of the request body is too large.')
 
     def _line(self) -> bytes:
-        while (end := self._buffer.find(b'\n', self._position)) < 0:
-            if len(self._buffer) - self._position > _LONGEST_CHUNK_LINE:
+        while (end := self._buffer.find(b'\n', self._start, self._end)) < 0:
+            rest = bytes(self._view[self._start:self._end])
+            if len(rest) > _LONGEST_CHUNK_LINE:
                 raise exceptions.Invalid('A line between the chunks of the request body is too long.')
-            del self._buffer[:self._position]
-            self._position = 0
-            piece = bytearray(_BUFFER)
-            self._buffer += memoryview(piece)[:self._receive(memoryview(piece))]
-        line = bytes(memoryview(self._buffer)[self._position:end])
-        self._position = end + 1
+            self._view[:len(rest)] = rest
+            self._start, self._end = 0, len(rest)
+            self._end += self._receive(self._view[self._end:])
+        line = bytes(self._view[self._start:end])
+        self._start = end + 1
         if not line.endswith(b'\r') or len(line) > _LONGEST_CHUNK_LINE:
             raise exceptions.Invalid('A line between the chunks of the request body is not valid.')
         return line[:-1]
