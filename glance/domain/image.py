@@ -37,6 +37,10 @@ class Location:
     status: str = 'active'
     id: int | None = None
 
+    def copy(self) -> 'Location':
+        """Return one like it that stays as it is, whatever becomes of this one."""
+        return Location(self.url, copy.deepcopy(self.metadata), self.status, self.id)
+
 
 @dataclasses.dataclass(eq=False)
 class Image:
@@ -77,7 +81,7 @@ class Image:
         """Take the present state as the one that is stored: from here on ``changes`` starts anew."""
         self.loaded = dataclasses.replace(
             self, tags=list(self.tags), extra_properties=dict(self.extra_properties),
-            locations=[copy.deepcopy(location) for location in self.locations], loaded=None)
+            locations=[location.copy() for location in self.locations], loaded=None)
 
     @property
     def changes(self) -> Changes:
