@@ -3,6 +3,10 @@
 from oslo_config import cfg
 
 SERVER = [
+    cfg.ListOpt(
+        'allowed_rpc_exception_modules', default=['glance.common.exception', 'builtins', 'exceptions'],
+        help='Modules whose exceptions are told to API nodes of former releases by their names; others become RPCError. '
+             'No class is ever loaded by a name in an answer.'),
     cfg.BoolOpt(
         'enable_v1_registry', default=True,
         help='Serve the REST interface of glance-registry, which old API nodes speak.'),
@@ -13,6 +17,11 @@ SERVER = [
         'registry_service_roles', default=['service'],
         help='Roles of the users that are services: an API node with one of them may read and change every record, for '
              'it decides itself what its callers may. Administrators always may.'),
+    cfg.BoolOpt(
+        'registry_trust_user_tokens', default=False,
+        help='Let whoever shows a token of the owner of an image change its status, locations and checksums. API nodes '
+             'of former releases need it, for they pass on the token of the user and show nothing of their own. Users '
+             'must not be able to reach the port of such a registry.'),
     cfg.IntOpt(
         'registry_max_body', default=16777216, min=1,
         help='Longest request in bytes that is accepted; a longer one is answered with 413.'),
@@ -100,9 +109,6 @@ CLIENT = [
     cfg.StrOpt(
         'auth_region',
         help='Region of the service catalog in which glance-registry is looked up.'),
-    cfg.ListOpt(
-        'allowed_rpc_exception_modules', default=['glance.common.exception', 'builtins', 'exceptions'],
-        help='Modules whose exceptions, named in an answer of glance-registry, may be raised here.'),
 ]
 
 SERVER_OPTIONS = {None: SERVER}

@@ -9,6 +9,7 @@ from glance.context import RequestContext
 from glance.db.wire import errors
 from glance.db.wire.operations import INFO, OPERATIONS, VERSION, Info, Operation
 from glance.registry.environment import RegistryEnvironment
+from glance.registry.services import Services
 from glance.wsgi import faults
 
 
@@ -17,17 +18,17 @@ class Native:
 
     version = VERSION
 
-    def __init__(self, conf: cfg.ConfigOpts):
-        self._roles = {role.strip().lower() for role in conf.registry_service_roles}
+    def __init__(self, conf: cfg.ConfigOpts, services: Services):
+        self._services = services
         self._most_rows = conf.registry_max_list
         self._info = Info(version=VERSION, commands=sorted(OPERATIONS), limits={'list': conf.registry_max_list,
                                                                                 'body': conf.registry_max_body})
 
     def admit(self, context: RequestContext) -> None:
         """The DAL does not ask who may change a row: only services get that far, and administrators."""
-        if context.read_only or not (context.is_admin or self._roles & {*context.roles, *context.service_roles}):
+        if not self._services.include(context):
             raise exceptions.Forbidden('The registry serves its records to services only: give the user of this one the '
-                                       'role %s (registry_service_roles).' % ' or '.join(sorted(self._roles)))
+                                       'role %s (registry_service_roles).' % ' or '.join(sorted(self._services.roles)))
 
     def prepare(self, name: str, arguments: dict[str, Any], context: RequestContext, env: RegistryEnvironment
                 ) -> Callable[[], Any] | None:

@@ -13,7 +13,9 @@ from oslo_config import cfg
 from glance import exceptions
 from glance.context import RequestContext
 from glance.db.wire import codecs
+from glance.registry.classic.dialect import Classic
 from glance.registry.native import Native
+from glance.registry.services import Services
 from glance.wsgi import faults, whole_body
 from glance.wsgi.faults import HTTPFault
 
@@ -48,7 +50,9 @@ class Endpoint:
 
     def __init__(self, conf: cfg.ConfigOpts):
         self._conf = conf
-        self._dialects: dict[str, Dialect] = {dialect.version: dialect for dialect in (Native(conf),)}
+        services = Services(conf)
+        native, classic = Native(conf, services), Classic(conf, services)
+        self._dialects: dict[str, Dialect] = {native.version: native, classic.version: classic, '': classic}
 
     def __call__(self, environ: dict[str, Any], start_response: Callable) -> Iterable[bytes]:
         try:

@@ -59,14 +59,14 @@ class Registry:
             try:
                 return _results([operation for operation, _ in commands], answer)
             except codecs.Malformed as error:
-                raise _unavailable('answers what makes no sense: %s' % error) from None
+                raise _unavailable('it answers what makes no sense: %s' % error) from None
         if status in (400, 413):
             raise exceptions.Invalid(_sentence(answer))
         if status in (401, 403):
-            raise _unavailable('does not accept this service (%d: %s)' % (status, _sentence(answer)))
+            raise _unavailable('it does not accept this service (%d: %s)' % (status, _sentence(answer)))
         if status == 404:
-            raise _unavailable('knows no such command; is it of an older release? (%s)' % _sentence(answer))
-        raise _unavailable('answers with status %d' % status)
+            raise _unavailable('it knows no such command; is it of an older release? (%s)' % _sentence(answer))
+        raise _unavailable('it answers with status %d' % status)
 
     def close(self) -> None:
         """Close the connections; calls that wait give up."""
@@ -87,7 +87,7 @@ class Registry:
                     continue
                 if answer[0] not in (502, 503, 504):
                     return answer
-                reason, again = 'answers with status %d' % answer[0], repeatable
+                reason, again = 'it answers with status %d' % answer[0], repeatable
             except NoneAnswers:
                 raise exceptions.RegistryUnavailable() from None
             except NotSent as error:
@@ -136,7 +136,7 @@ def _sentence(answer: bytes) -> str:
 
 
 def _unavailable(reason: str) -> exceptions.RegistryUnavailable:
-    LOG.error('A request to the registry failed: it %s.', reason)
+    LOG.error('A request to the registry failed: %s.', reason)
     return exceptions.RegistryUnavailable()
 
 

@@ -29,12 +29,13 @@ class ApiTestCase(unittest.TestCase):
     """One server for the class, without Keystone; every caller is an administrator unless ``PROJECTS`` is set.
 
     With ``PROJECTS`` the pipeline is the one for Keystone without the filter that verifies tokens, so that the identity
-    headers of :meth:`caller` are believed.
+    headers of :meth:`caller` are believed. ``REGISTRY`` is as for ``GlanceServer``.
     """
 
     DATABASE = 'sqlite'
     PROJECTS = False
     WORKERS = 1
+    REGISTRY: bool | None = None
     SETTINGS: dict[str, dict[str, Any]] = {}
     maxDiff = None
 
@@ -50,7 +51,7 @@ class ApiTestCase(unittest.TestCase):
     def new_server(cls) -> GlanceServer:
         """A server as the class describes it, not started; cleaned up with the class."""
         server = GlanceServer(cls.DATABASE, flavor='keystone' if cls.PROJECTS else '', settings=cls.SETTINGS,
-                              workers=cls.WORKERS)
+                              workers=cls.WORKERS, registry=cls.REGISTRY)
         cls.addClassCleanup(server.cleanup)
         if cls.PROJECTS:
             trust_identity_headers(server)

@@ -70,8 +70,11 @@ class ContainerTests:
         server = GlanceServer()
         cls.addClassCleanup(server.cleanup)
         cls.images = server.images
+        if server.registry:
+            server.move_to_registry()
+        else:
+            server.sync_database()
         server.write_config()
-        server.sync_database()
         cls.container = Container(server, cls.command(server))
         cls.addClassCleanup(cls.container.stop)
         cls.container.wait_until_ready()

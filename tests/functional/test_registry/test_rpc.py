@@ -1,0 +1,192 @@
+"""The protocol of glance-registry, spoken by hand."""
+import json
+import subprocess
+import sys
+import unittest
+
+import hypothesis
+from hypothesis import strategies as st
+
+from glance.db.wire.operations import OPERATIONS
+from tests.harness.server import RegistryServer
+
+NATIVE = {'X-Glance-Rpc-Version': '2.1'}
+ADMIN = {'is_admin': True, 'owner': None}
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
+        st.sampled_from(('_type', '_value', 'id', 'status', 'properties', 'locations', 'url', 'limit', 'columns')) | st.text(
+            max_size=4), inner, max_size=4), max_leaves=10)
+NATIVE_COMMANDS = st.fixed_dictionaries({'command': st.sampled_from(sorted(OPERATIONS))}, optional={
+    'kwargs': st.dictionaries(st.sampled_from((
+        'caller', 'image_id', 'values', 'query', 'changes', 'member', 'status', 'owner', 'lease', 'attempts', 'charge')),
+        JSON | st.just(ADMIN), max_size=4)})
+
+
+class RegistryTestCase(unittest.TestCase):
+    """One registry for the class, without authentication unless ``FLAVOR`` names another pipeline."""
+
+    FLAVOR = ''
+    SETTINGS: dict = {}
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.server = RegistryServer(flavor=cls.FLAVOR, settings=cls.SETTINGS)
+        cls.addClassCleanup(cls.server.cleanup)
+        cls.server.start()
+        cls.client = cls.server.client()
+
+    def post(self, body, headers=NATIVE, client=None):
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        return (client or self.client).post('/rpc', data=data, headers=headers)
+
+    def assertRefused(self, code, sentence, body, headers=NATIVE):
+        response = self.post(body, headers)
+        self.assertEqual(code, response.status_code, response.text)
+        self.assertIn(sentence, response.text)
+
+    def results(self, *commands, headers=NATIVE, client=None):
+        response = self.post([{'command': name, 'kwargs': kwargs} for name, kwargs in commands], headers, client)
+        self.assertEqual(200, response.status_code, response.text)
+        return response.json()
+
+
+class TestProtocol(RegistryTestCase):
+    SETTINGS = {'DEFAULT': {'registry_max_body': 100_000, 'registry_max_list': 20}}
+
+    def create(self, **values):
+        result, = self.results(('image_create', {'values': {'status': 'queued', **values}}))
+        return result['_result']
+
+    def test_routes(self):
+        for method, path in (('GET', '/rpc'), ('PUT', '/rpc'), ('POST', '/rpc/'), ('POST', '/'), ('GET', '/images')):
+            self.assertEqual(404, self.client.request(method, path).status_code, (method, path))
+        self.assertEqual('OK', self.client.get('/healthcheck').text)
+
+    def test_malformed_requests(self):
+        good = {'command': 'check'}
+        for sentence, body in (
+                ('a list of commands', {}), ('a list of commands', 5), ('a list of commands', None),
+                ('Element 0', [None]), ('Element 0', [{}]), ('Element 1', [good, []]), ('Element 0', [{'command': ''}]),
+                ('Element 0', [{'command': 5}]), ('kwargs', [{'command': 'check', 'kwargs': []}]),
+                ('kwargs', [{'command': 'check', 'kwargs': 'x'}]), ('256', [good] * 257), ('is needed', b''),
+                ('not valid JSON', b'['), ('not valid JSON', b'\xff'), ('not valid JSON', b'[NaN]'),
+                ('not valid JSON', b'[' * 50_000), ('image_id is missing', [{'command': 'image_get', 'kwargs': {'caller': ADMIN}}]),
+                ('is not known', [{'command': 'check', 'kwargs': {'more': 1}}]),
+                ('caller: is_admin: must be true or false', [{'command': 'image_get', 'kwargs': {
+                    'image_id': 'x', 'caller': {'is_admin': 'yes', 'owner': None}}}])):
+            with self.subTest(body=str(body)[:60]):
+                self.assertRefused(400, sentence, body)
+        self.assertRefused(400, 'version', [good], {'X-Glance-Rpc-Version': '9.0'})
+        self.assertRefused(413, 'larger', b'[' + b' ' * 100_000 + b']')
+
+    def test_null_arguments_are_none(self):
+        self.assertEqual([{'_result': None}], self.results(('check', None)))
+
+    def test_unknown_commands(self):
+        for name in ('nonsense', 'close', '_images', '__init__', 'engine', 'from_url', 'image_get\0', 'x' * 500):
+            self.assertRefused(404, 'knows no command', [{'command': name}])
+
+    def test_nothing_runs_before_all_is_checked(self):
+        body = [{'command': 'image_create', 'kwargs': {'values': {'id': 'never', 'status': 'queued'}}}, {'command': 'nonsense'}]
+        self.assertRefused(404, 'nonsense', body)
+        result, = self.results(('image_get', {'caller': ADMIN, 'image_id': 'never'}))
+        self.assertEqual('ImageNotFound', result['_error']['name'])
+
+    def test_commands_behind_a_failed_one_run(self):
+        image = self.create(name='n')
+        wrong, right = self.results(('image_get', {'caller': ADMIN, 'image_id': 'no'}),
+                                    ('image_get', {'caller': ADMIN, 'image_id': image['id']}))
+        self.assertEqual({'name': 'ImageNotFound', 'val': 'No image found with ID no', 'code': 404}, wrong['_error'])
+        self.assertEqual(image, right['_result'])
+        self.assertEqual({'_type', '_value'}, image['created_at'].keys())
+
+    def test_an_error_keeps_its_attributes(self):
+        image = self.create()
+        error, = self.results(('image_update', {'image_id': image['id'], 'changes': {}, 'from_status': 'saving'}))
+        self.assertEqual({'current': 'queued', 'wanted': 'saving'}, error['_error']['attributes'])
+
+    def test_what_the_registry_can_do(self):
+        result, = self.results(('registry_info', {}))
+        self.assertEqual({'version': '2.1', 'commands': sorted(OPERATIONS), 'limits': {'list': 20, 'body': 100_000}},
+                         result['_result'])
+
+    def test_long_lists_are_fetched_in_pages(self):
+        for limit in (None, 21):
+            result, = self.results(('image_list', {'caller': ADMIN, 'query': {'limit': limit}}))
+            self.assertIn('20 rows at most', result['_error']['val'])
+        result, = self.results(('image_list', {'caller': ADMIN, 'query': {'limit': 20}}))
+        self.assertIsInstance(result['_result'], list)
+
+    def test_the_request_id_is_passed_on(self):
+        response = self.post([{'command': 'check'}], {**NATIVE, 'X-Openstack-Request-Id': 'req-of-the-api'})
+        self.assertEqual('req-of-the-api', response.headers['x-openstack-request-id'])
+        self.assertEqual('2.1', response.headers['X-Glance-Rpc-Version'])
+        self.assertIn('req-of-the-api', self.server.log_text())
+
+    def check_no_server_error(self, commands, headers):
+        response = self.post(commands, headers)
+        self.assertIn(response.status_code, (200, 400, 404, 413), response.text)
+        for result in response.json() if response.status_code == 200 else ():
+            self.assertIsInstance(json.dumps(result), str)
+
+    @hypothesis.settings(max_examples=60, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
+    @hypothesis.given(st.lists(NATIVE_COMMANDS | JSON, max_size=3) | JSON, st.sampled_from((NATIVE, {})))
+    def test_whatever_is_sent_is_answered(self, commands, headers):
+        self.check_no_server_error(commands, headers)
+
+    @hypothesis.settings(max_examples=40, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
+    @hypothesis.given(st.binary(max_size=60) | st.text(alphabet='[]{}":,command0123eE+-. \\u', max_size=60).map(str.encode))
+    def test_whatever_bytes_are_sent_are_answered(self, body):
+        self.check_no_server_error(body, NATIVE)
+
+
+class TestSwitches(unittest.TestCase):
+    def refusal(self, **settings):
+        server = RegistryServer(settings={'DEFAULT': settings})
+        self.addCleanup(server.cleanup)
+        server.manage('db_sync')
+        result = subprocess.run([sys.executable, '-m', 'glance.cmd.registry', '--config-file', str(server.config_file)],
+                                cwd=server.folder, capture_output=True, text=True, timeout=60)
+        self.assertEqual(1, result.returncode, result.stderr)
+        return result.stderr
+
+    def test_a_registry_does_not_ask_a_registry(self):
+        self.assertRegex(self.refusal(data_api='glance.db.registry.api'), '(?m)^ERROR: .*glance.db.registry.api')
+
+    def test_nothing_to_serve(self):
+        self.assertRegex(self.refusal(enable_v1_registry=False, enable_v2_registry=False), '(?m)^ERROR: .*nothing to serve')
+
+    def test_rpc_switched_off(self):
+        with RegistryServer(settings={'DEFAULT': {'enable_v2_registry': False}}) as server:
+            self.assertEqual(404, server.client().post('/rpc', data=b'[]').status_code)
+
+
+class TestTrustedAuth(RegistryTestCase):
+    """Identity headers from this host are believed; only services get at the records as such."""
+
+    FLAVOR = 'trusted-auth'
+
+    def caller(self, **headers):
+        return self.server.client(headers={'X-Identity-Status': 'Confirmed', 'X-User-Id': 'u', 'X-Tenant-Id': 'p', **headers})
+
+    def test_who_may_send_operations(self):
+        body = [{'command': 'check'}]
+        for code, headers in ((403, {'X-Roles': 'member'}), (200, {'X-Roles': 'member', 'X-Service-Roles': 'service'}),
+                              (200, {'X-Roles': 'member,Service'}), (200, {'X-Roles': 'admin'}), (403, {'X-Service-Roles': 'x'})):
+            with self.subTest(headers=headers):
+                self.assertEqual(code, self.post(body, client=self.caller(**headers)).status_code)
+
+    def test_without_identity(self):
+        self.assertRefused(401, 'not authenticated', [{'command': 'check'}])
+
+
+class TestAnonymous(RegistryTestCase):
+    FLAVOR = 'trusted-auth'
+    SETTINGS = {'DEFAULT': {'allow_anonymous_access': True}}
+
+    def test_anonymous_callers_only_read_what_everybody_may(self):
+        self.assertRefused(403, 'services only', [{'command': 'check'}])
+        listed, created = self.results(('image_get_all', {}), ('image_create', {'values': {'status': 'queued'}}), headers={})
+        self.assertEqual(([], 'Forbidden'), (listed, created['_error']['name']))
