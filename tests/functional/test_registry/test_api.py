@@ -31,11 +31,11 @@ class TestPatch(ThroughRegistry, test_images.TestPatch):
     """Images change."""
 
 
-class TestFilters(ThroughRegistry, test_image_list.Filters):
+class TestFilters(ThroughRegistry, test_image_list.TestFilters):
     """Lists are filtered."""
 
 
-class TestPaging(ThroughRegistry, test_image_list.Paging):
+class TestPaging(ThroughRegistry, test_image_list.TestPaging):
     """Lists come in pages."""
 
 
@@ -43,11 +43,11 @@ class TestUpload(ThroughRegistry, test_image_data.TestUpload):
     """Data arrives."""
 
 
-class TestMembers(ThroughRegistry, test_members.Members):
+class TestMembers(ThroughRegistry, test_members.TestMembers):
     """Images are shared."""
 
 
-class TestTags(ThroughRegistry, test_tags_and_actions.Tags):
+class TestTags(ThroughRegistry, test_tags_and_actions.TestTags):
     """Images are tagged."""
 
 
@@ -67,8 +67,10 @@ class TestOneWorker(ThroughRegistry, test_crash.TestOneWorker):
     """A worker of the API is killed."""
 
 
-class TestRaces(ThroughRegistry, test_races.TestRacesOnMySQL):
+class TestRaces(ThroughRegistry, test_races.TestRaces):
     """Requests race, with MySQL behind the registry."""
+
+    DATABASE = 'mysql'
 
 
 class TestListStatements(ThroughRegistry, test_images.ImagesTestCase):
