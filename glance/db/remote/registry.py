@@ -21,6 +21,7 @@ LOG = logging.getLogger(__name__)
 
 # Seconds before the first repetition; each further one waits twice as long.
 _PAUSE = 0.1
+_LONGEST_ID = 64
 _HERE = {'0.0.0.0': '127.0.0.1', '::': '::1'}
 
 
@@ -105,7 +106,8 @@ def _request(endpoint: Endpoint, body: bytes, shown: dict[str, str]) -> bytes:
              'X-Glance-Rpc-Version: ' + VERSION, 'Content-Length: %d' % len(body)]
     current = request_context.get_current()
     if current is not None and current.request_id:
-        lines.append('X-Openstack-Request-Id: ' + current.request_id)
+        # The registry puts the prefix in front again; the rest is as long as it accepts by default.
+        lines.append('X-Openstack-Request-Id: ' + current.request_id.removeprefix('req-')[:_LONGEST_ID])
     lines += ['%s: %s' % item for item in shown.items()]
     # What is told of the caller came in a header, where a line break cannot be; other ways in are closed here.
     head = '\r\n'.join(line.replace('\r', ' ').replace('\n', ' ') for line in lines)

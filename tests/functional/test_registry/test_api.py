@@ -27,6 +27,10 @@ class TestCreate(ThroughRegistry, test_images.TestCreate):
     """Images are made."""
 
 
+class TestRequestIds(ThroughRegistry, test_images.TestRequestIds):
+    """Requests have ids."""
+
+
 class TestPatch(ThroughRegistry, test_images.TestPatch):
     """Images change."""
 
