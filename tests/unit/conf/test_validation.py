@@ -144,8 +144,6 @@ class AdviceTest(ConfigurationTest):
         text = '[DEFAULT]\nenabled_backends = one:file\nbind_host = 127.0.0.1\n'
         self.assertEqual([], list(advice(self.load(text), 'glance-api')))
 
-        self.assertEqual([], list(advice(self.load('[DEFAULT]\nenabled_backends = one:file\n'), 'glance-api')))
-
     def test_a_registry_that_everybody_may_write_to(self):
         for text, count in (('', 1), ('bind_host = 127.0.0.1', 0), ('ca_file = x', 0), ('[paste_deploy]\nflavor = keystone', 0)):
             with self.subTest(text):
