@@ -26,6 +26,7 @@ from glance.store.backends import Backends
 from glance.tasks.background import Background
 from glance.tasks.leases import LeaseKeeper
 from glance.tasks.recovery import Janitor
+from glance.transfer.turns import Turns
 
 LOG = logging.getLogger(__name__)
 
@@ -59,6 +60,8 @@ class Environment:
     background: Background = dataclasses.field(default_factory=Background)
     metrics: Metrics = dataclasses.field(default_factory=Metrics)
     janitor: Janitor | None = None
+    uploads: Turns = dataclasses.field(default_factory=Turns)
+    downloads: Turns = dataclasses.field(default_factory=Turns)
 
     def begin(self) -> None:
         """Start the work that goes on beside requests."""
@@ -115,7 +118,9 @@ def build(conf: cfg.ConfigOpts, metrics: Metrics | None = None) -> Environment:
                             others=conf.allow_additional_image_properties),
         leases=LeaseKeeper(database), notifier=notifier, inspection=inspection_rules(conf), quotas=_quotas(conf),
         keys=keys, signatures=signatures, create_rate=Rate(conf.api_create_rate) if conf.api_create_rate else None,
-        metrics=metrics or Metrics(), janitor=Janitor(database, stores))
+        metrics=metrics or Metrics(), janitor=Janitor(database, stores),
+        uploads=Turns(conf.max_concurrent_uploads, conf.max_concurrent_uploads_per_project),
+        downloads=Turns(conf.max_concurrent_downloads, conf.max_concurrent_downloads_per_project))
 
 
 def _quotas(conf: cfg.ConfigOpts) -> Quotas | None:

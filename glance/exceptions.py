@@ -268,6 +268,21 @@ class UnknownStore(Invalid):
         super().__init__('There is no store %r' % store)
 
 
+class TooManyTransfers(GlanceError):
+    message = 'The service has as many transfers as it may serve at the same time; try again later.'
+
+
+class TooManyOfProject(GlanceError):
+    message = 'The project has as many transfers as it may have at the same time; try again when one of them has ended.'
+
+
+class TooSlow(GlanceError):
+    """The data of an upload comes so slowly that it only keeps a place."""
+
+    def __init__(self, rate: int):
+        super().__init__('The data comes at less than %d bytes per second, which is too slow.' % rate)
+
+
 class LimitsUnavailable(GlanceError):
     message = 'The limits of the project cannot be looked up at the moment; try again later.'
 

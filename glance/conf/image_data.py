@@ -1,4 +1,4 @@
-"""``[DEFAULT]``: how image data is hashed and how locations are kept secret in the database."""
+"""``[DEFAULT]``: how image data is hashed, how much of it comes and goes at a time, and how locations are kept secret."""
 
 from oslo_config import cfg
 
@@ -22,4 +22,22 @@ OPTIONS = {None: [
     cfg.IntOpt(
         'http_retries', default=3, min=0,
         help='How often reading the data for such a background hash is tried again.'),
+    cfg.IntOpt(
+        'max_concurrent_uploads', default=0, min=0,
+        help='Uploads that one worker serves at the same time; more are answered with 503. 0 sets no limit.'),
+    cfg.IntOpt(
+        'max_concurrent_uploads_per_project', default=0, min=0,
+        help='Uploads of one project that one worker serves at the same time; more are answered with 429. 0 sets no '
+             'limit.'),
+    cfg.IntOpt(
+        'max_concurrent_downloads', default=0, min=0,
+        help='Downloads that one worker serves at the same time; more are answered with 503. 0 sets no limit.'),
+    cfg.IntOpt(
+        'max_concurrent_downloads_per_project', default=0, min=0,
+        help='Downloads of one project that one worker serves at the same time; more are answered with 429. 0 sets no '
+             'limit.'),
+    cfg.IntOpt(
+        'min_upload_rate', default=0, min=0,
+        help='Bytes per second that an upload has to bring, measured over two minutes of waiting for it; a slower one is '
+             'answered with 408. 0 lets every client take its time as long as client_socket_timeout allows.'),
 ]}

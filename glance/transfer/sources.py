@@ -4,10 +4,13 @@ Everything with ``readinto`` is a source, so an unbuffered file and the Reader o
 classes here add what those lack.
 """
 import os
+import time
 from typing import Any, Protocol, Self
 
 from glance import exceptions
 from glance.store import base
+
+PACE_SECONDS = 120.0
 
 
 class Source(Protocol):
@@ -47,6 +50,29 @@ class WsgiSource(_Closing):
             raise exceptions.ClientDisconnected() from error
         buffer[:len(data)] = data
         return len(data)
+
+
+class PacedSource(_Closing):
+    """A source that may keep the transfer waiting, but not for ever.
+
+    :param rate: bytes per second that have to come, counted over PACE_SECONDS spent waiting for them
+    :raises TooSlow: while reading, when fewer have come
+    """
+
+    def __init__(self, source: Source, rate: int):
+        self._source, self._rate = source, rate
+        self._bytes, self._waited = 0, 0.0
+
+    def readinto(self, buffer: memoryview) -> int:
+        since = time.monotonic()
+        count = self._source.readinto(buffer)
+        self._bytes += count
+        self._waited += time.monotonic() - since
+        if self._waited >= PACE_SECONDS:
+            if self._bytes < self._waited * self._rate:
+                raise exceptions.TooSlow(self._rate)
+            self._bytes, self._waited = 0, 0.0
+        return count
 
 
 class FileSource(_Closing):

@@ -19,6 +19,7 @@ STATUS: dict[type[Exception], int] = {
     exceptions.Forbidden: 403,
     exceptions.StoreForbidden: 403,
     exceptions.NotFound: 404,
+    exceptions.TooSlow: 408,
     exceptions.Conflict: 409,
     exceptions.ChangedMeanwhile: 412,
     exceptions.ObjectExists: 409,
@@ -28,6 +29,8 @@ STATUS: dict[type[Exception], int] = {
     exceptions.LimitExceeded: 413,
     exceptions.StoreFull: 413,
     exceptions.InvalidImageData: 415,
+    exceptions.TooManyOfProject: 429,
+    exceptions.TooManyTransfers: 503,
     exceptions.Invalid: 400,
     exceptions.ClientDisconnected: 400,
     exceptions.RangeNotSupported: 400,
@@ -72,11 +75,12 @@ def response_for(error: Exception, environ: dict[str, Any]) -> webob.Response:
     response = fault(status, message, environ)
     if isinstance(error, HTTPFault):
         response.headerlist.extend(error.headers)
-    elif status == 503:
-        response.headers['Retry-After'] = _RETRY_SECONDS
     elif isinstance(error, exceptions.RateExceeded):
         response.headers['Retry-After'] = str(error.retry_after)
-    if isinstance(error, exceptions.InvalidImageData | exceptions.LimitExceeded | exceptions.ImageGone):
+    elif status in (429, 503):
+        response.headers['Retry-After'] = _RETRY_SECONDS
+    if isinstance(error, exceptions.InvalidImageData | exceptions.LimitExceeded | exceptions.ImageGone
+                  | exceptions.TooSlow | exceptions.TooManyOfProject | exceptions.TooManyTransfers):
         # The rest of a refused body is not worth reading.
         response.headers['Connection'] = 'close'
     return response

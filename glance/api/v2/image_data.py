@@ -1,4 +1,5 @@
 """The data of an image: upload and download."""
+import contextlib
 import re
 
 import webob
@@ -8,7 +9,7 @@ from glance.api.request import Request, no_content
 from glance.api.v2 import byte_range
 from glance.domain.image import Image
 from glance.transfer.body import ReaderBody
-from glance.transfer.sources import WsgiSource
+from glance.transfer.sources import PacedSource, Source, WsgiSource
 from glance.wsgi.faults import HTTPFault
 
 _OCTETS = 'application/octet-stream'
@@ -22,8 +23,9 @@ def upload(request: Request, image_id: str) -> webob.Response:
     size = _expected_size(request)
     store = _chosen_store(request)
     images = request.images
-    image = images.get(image_id, rule='upload_image')
-    images.upload(image, WsgiSource(request.environ['wsgi.input']), size, store)
+    with request.env.uploads.turn(request.context.owner):
+        image = images.get(image_id, rule='upload_image')
+        images.upload(image, _source(request), size, store)
     return no_content()
 
 
@@ -39,13 +41,18 @@ def download(request: Request, image_id: str) -> webob.Response:
         # A client that goes on with a download it began wants the rest only of the same data (RFC 9110, 13.1.5).
         same = 'If-Range' not in request.headers or request.headers['If-Range'].strip() == _entity_tag(image)
         span = byte_range.requested(request.environ, size) if same else None
-        reader = images.download(image, *(span or ()))
+        with contextlib.ExitStack() as turn:
+            if request.method == 'GET':
+                turn.enter_context(request.env.downloads.turn(request.context.owner))
+            reader = images.download(image, *(span or ()))
+            turn = turn.pop_all()
     except exceptions.ObjectNotFound:
         return no_content()
     response = webob.Response(status=206 if span else 200, content_type=_OCTETS, charset=None)
     response.app_iter = body = ReaderBody(reader)
     if request.method == 'GET':
         request.env.metrics.sending(body, reader.place)
+        body.call_on_close(lambda sent: turn.close())
         body.call_on_close(lambda sent: images.end_download(image, sent, reader.length))
     response.content_length = reader.length
     # Whatever the data is, a browser is to keep it and not to show it under the name of this service.
@@ -60,6 +67,11 @@ def download(request: Request, image_id: str) -> webob.Response:
     if span:
         response.headers['Content-Range'] = 'bytes %d-%d/%d' % (span.offset, span.offset + span.length - 1, image.size)
     return response
+
+
+def _source(request: Request) -> Source:
+    body, rate = WsgiSource(request.environ['wsgi.input']), request.env.conf.min_upload_rate
+    return PacedSource(body, rate) if rate else body
 
 
 def _entity_tag(image: Image) -> str:

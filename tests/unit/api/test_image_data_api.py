@@ -1,6 +1,11 @@
 """Upload and download over HTTP."""
+import dataclasses
+from unittest import mock
+
 from glance import exceptions
 from glance.db.interface import ImageChanges
+from glance.transfer import sources
+from glance.transfer.turns import Turns
 from tests.unit.api import wsgi_client
 from tests.unit.api.serving import DATA, OCTETS, UUID, ServingTestCase
 from tests.unit.layers import fakes
@@ -56,6 +61,21 @@ class UploadTest(ServingTestCase):
         self.assertEqual(413, self.upload(image).status_int)
         self.assertEqual('queued', self.show(image)['status'])
 
+    def test_crowds_and_slow_clients(self):
+        image = self.create()
+        for turns, code in ((Turns(total=1), 503), (Turns(of_project=1), 429)):
+            self.env = dataclasses.replace(self.env, uploads=turns)
+            with turns.turn(fakes.OWNER):
+                response = self.upload(image)
+                self.assertEqual((code, '5', 'close'), (response.status_int, response.headers['Retry-After'],
+                                                        response.headers['Connection']))
+        self.conf.set_override('min_upload_rate', 1 << 60)
+        with mock.patch.object(sources, 'PACE_SECONDS', 0):
+            self.assertEqual(408, self.upload(image).status_int)
+        self.assertEqual('queued', self.show(image)['status'])
+        self.conf.clear_override('min_upload_rate')
+        self.assertEqual(204, self.upload(image).status_int)
+
     def test_store_errors(self):
         for error, code in ((exceptions.StoreFull, 413), (exceptions.StoreWriteDenied, 503),
                             (exceptions.StoreReadOnly, 410),
@@ -103,6 +123,16 @@ class DownloadTest(ServingTestCase):
 
     def download(self, image, query='', context=None, **headers):
         return self.call('GET', '/images/%s/file%s' % (image['id'], query), headers=headers, context=context)
+
+    def test_crowds(self):
+        image = self.active()
+        for turns, code in ((Turns(total=1), 503), (Turns(of_project=1), 429)):
+            self.env = dataclasses.replace(self.env, downloads=turns)
+            with turns.turn(fakes.OWNER):
+                response = self.download(image)
+                self.assertEqual((code, '5'), (response.status_int, response.headers['Retry-After']))
+            for headers in ({}, {'Range': 'bytes=9-99'}, {'Range': 'bytes=99-'}, {}):
+                self.assertIn(self.download(image, **headers).status_int, (200, 206, 416))
 
     def test_whole(self):
         image = self.active()
