@@ -21,6 +21,7 @@ class Digest:
         if not self._hash.digest_size:
             raise exceptions.Invalid('The hash algorithm %r has no fixed length; set hashing_algorithm to a name such '
                                      'as sha512' % (algorithm,))
+        self.name = algorithm
         # hashlib releases the interpreter lock while it works on a block, so digests in threads run side by side.
         self.update = self._hash.update
 

@@ -61,6 +61,41 @@ def store(source: sources.Source, target: base.Store, image_id: str, *, algorith
         raise
 
 
+def spread(source: sources.Source, sinks: Sequence[Sink], meter: limits.Meter) -> int:
+    """Hand a stream to every sink, to its end; return the number of bytes, which the meter has counted.
+
+    :raises BaseException: what the source, the sinks and the meter raise
+    """
+    ring = buffers.Ring(len(sinks), BLOCKS, BLOCK)
+    block = ring.claim(meter.tick, IDLE_SECONDS)
+    count = _fill(block, source, ring, meter)
+    if count < BLOCK:
+        meter.complete()
+        for sink in sinks:
+            if count:
+                sink.update(block[:count])
+            sink.finish()
+    else:
+        with running(sinks, ring, meter.tick):
+            while count == BLOCK:
+                ring.publish(count)
+                count = _fill(ring.claim(meter.tick, IDLE_SECONDS), source, ring, meter)
+            meter.complete()
+            if count:
+                ring.publish(count)
+    return meter.done
+
+
+def _fill(block: memoryview, source: sources.Source, ring: buffers.Ring, meter: limits.Meter) -> int:
+    """Read until the block is full or the source ends; return the number of bytes read."""
+    filled = 0
+    while filled < BLOCK and (count := source.readinto(block[filled:])):
+        filled += count
+        meter.add(count)
+        ring.check()
+    return filled
+
+
 class _Transfer:
     """One stream; made before anything is opened, so that a transfer that cannot succeed is refused at once."""
 
@@ -72,33 +107,5 @@ class _Transfer:
 
     def run(self, source: sources.Source, writer: base.Writer | None) -> Result:
         sinks = self._sinks + ([sparse.WriterSink(writer)] if writer is not None else [])
-        ring = buffers.Ring(len(sinks), BLOCKS, BLOCK)
-        block = self._claim(ring)
-        count = self._fill(block, source, ring)
-        if count < BLOCK:
-            self._meter.complete()
-            for sink in sinks:
-                if count:
-                    sink.update(block[:count])
-                sink.finish()
-        else:
-            with running(sinks, ring, self._meter.tick):
-                while count == BLOCK:
-                    ring.publish(count)
-                    count = self._fill(self._claim(ring), source, ring)
-                self._meter.complete()
-                if count:
-                    ring.publish(count)
-        return Result(self._meter.done, self._digests.md5, self._digests.algorithm, self._digests.multihash)
-
-    def _claim(self, ring: buffers.Ring) -> memoryview:
-        return ring.claim(self._meter.tick, IDLE_SECONDS)
-
-    def _fill(self, block: memoryview, source: sources.Source, ring: buffers.Ring) -> int:
-        """Read until the block is full or the source ends; return the number of bytes read."""
-        filled = 0
-        while filled < BLOCK and (count := source.readinto(block[filled:])):
-            filled += count
-            self._meter.add(count)
-            ring.check()
-        return filled
+        size = spread(source, sinks, self._meter)
+        return Result(size, self._digests.md5, self._digests.algorithm, self._digests.multihash)

@@ -86,6 +86,7 @@ class FileSource(_Closing):
         self.size = os.fstat(self._file.fileno()).st_size
         os.posix_fadvise(self._file.fileno(), 0, 0, os.POSIX_FADV_SEQUENTIAL)
         self.readinto = self._file.readinto
+        self.fileno = self._file.fileno
 
     def close(self) -> None:
         self._file.close()
