@@ -293,6 +293,12 @@ class KeyManagerError(GlanceError):
     message = 'The key manager cannot be used at the moment; try again later.'
 
 
+class CacheUnavailable(GlanceError):
+    """The directory or the list of the image cache cannot be used. Its text is for operators, who alone see it."""
+
+    message = 'The image cache of this node cannot be used at the moment.'
+
+
 class DatabaseUnavailable(GlanceError):
     message = 'The database cannot be reached at the moment; try again later.'
 

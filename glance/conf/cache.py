@@ -3,6 +3,7 @@
 from oslo_config import cfg
 
 from glance.conf.files import is_set
+from glance.exceptions import ConfigurationError
 
 OPTIONS = {None: [
     cfg.StrOpt(
@@ -19,14 +20,18 @@ OPTIONS = {None: [
         help='File of the sqlite driver, relative to image_cache_dir.'),
     cfg.IntOpt(
         'image_cache_max_size', default=10737418240, min=0,
-        help='Bytes down to which the pruner shrinks the cache. Between two runs of the pruner the cache may be '
-             'larger.'),
+        help='Largest size of the cache in bytes. The pruner shrinks the cache to it; with image_cache_prune_on_fill it is '
+             'never exceeded.'),
+    cfg.BoolOpt(
+        'image_cache_prune_on_fill', default=True,
+        help='Remove the least recently used images when a new one would make the cache larger than '
+             'image_cache_max_size. When false, the cache grows until the pruner runs.'),
     cfg.IntOpt(
         'image_cache_stall_time', default=86400, min=0,
         help='Seconds after which the cleaner removes an entry that was never completed.'),
     cfg.FloatOpt(
         'cache_prefetcher_interval', default=300, min=0,
-        help='Seconds between two looks of the API at the images queued for the cache.'),
+        help='Seconds between two looks of the API at the images queued for the cache. 0 looks only at its start.'),
 ]}
 
 
@@ -42,3 +47,17 @@ def driver(conf: cfg.ConfigOpts) -> str:
     if name == 'centralized_db' and not conf.worker_self_reference_url and not is_set(conf, 'image_cache_driver'):
         return 'sqlite'
     return name
+
+
+def check_node(conf: cfg.ConfigOpts) -> None:
+    """Raise ConfigurationError when the driver needs the URL of this node and does not have it."""
+    if driver(conf) == 'centralized_db' and not conf.worker_self_reference_url:
+        raise ConfigurationError('[DEFAULT] image_cache_driver = centralized_db needs worker_self_reference_url, the '
+                                 'URL of this node; set it, or choose the driver sqlite.')
+
+
+def check(conf: cfg.ConfigOpts) -> None:
+    """Raise ConfigurationError when there is to be a cache and it is not described well enough."""
+    if not conf.image_cache_dir:
+        raise ConfigurationError('[DEFAULT] image_cache_dir is not set; set it to the directory of the image cache.')
+    check_node(conf)

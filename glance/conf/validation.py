@@ -14,6 +14,7 @@ from glance.exceptions import ConfigurationError
 
 _NO_NUMBER = re.compile(r'invalid literal for int\(\) with base 10: (.+)')
 SERVERS = ('glance-api', 'glance-registry')
+CACHE_PROGRAMS = ('glance-cache-cleaner', 'glance-cache-pruner', 'glance-cache-prefetcher')
 
 
 def validate(conf: cfg.ConfigOpts, prog: str = 'glance-api') -> None:
@@ -27,8 +28,8 @@ def validate(conf: cfg.ConfigOpts, prog: str = 'glance-api') -> None:
     if prog in SERVERS:
         _check_tls(conf)
         _check_trusted_auth(conf)
-    if prog == 'glance-api':
-        _check_cache(conf)
+    if prog == 'glance-api' and cache.in_pipeline(conf) or prog in CACHE_PROGRAMS:
+        cache.check(conf)
 
 
 def check_values(conf: cfg.ConfigOpts) -> None:
@@ -134,14 +135,6 @@ def _check_trusted_auth(conf: cfg.ConfigOpts) -> None:
                                  'set [DEFAULT] trusted_proxies to the networks of the proxies, or bind_host to '
                                  '127.0.0.1.'
                                  % (flavor, conf.bind_host))
-
-
-def _check_cache(conf: cfg.ConfigOpts) -> None:
-    if not cache.in_pipeline(conf) or conf.worker_self_reference_url:
-        return
-    if cache.driver(conf) == 'centralized_db':
-        raise ConfigurationError('[DEFAULT] image_cache_driver = centralized_db needs worker_self_reference_url, the '
-                                 'URL of this node; set it, or choose the driver sqlite.')
 
 
 def _is_loopback(host: str) -> bool:

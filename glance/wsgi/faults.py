@@ -41,6 +41,7 @@ STATUS: dict[type[Exception], int] = {
     exceptions.BadLocation: 503,
     exceptions.StoreError: 503,
     exceptions.DatabaseUnavailable: 503,
+    exceptions.CacheUnavailable: 503,
     exceptions.KeyManagerError: 503,
     exceptions.LimitsUnavailable: 503,
     exceptions.FetchFailed: 503,

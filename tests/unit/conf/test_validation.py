@@ -87,7 +87,7 @@ class CombinationTest(ConfigurationTest):
         self.load('[DEFAULT]\ncert_file = /tls.pem\nkey_file = /tls.pem\n')
 
     def test_trusted_auth_needs_trusted_proxies_or_loopback(self):
-        flavor = '[paste_deploy]\nflavor = trusted-auth+cachemanagement\n[DEFAULT]\nimage_cache_driver = sqlite\n'
+        flavor = '[paste_deploy]\nflavor = trusted-auth+cachemanagement\n[DEFAULT]\nimage_cache_driver = sqlite\nimage_cache_dir = /cache\n'
         self.assertIn('trusted_proxies', self.assert_refused(flavor))
         self.assertIn('trusted_proxies', self.assert_refused(flavor, prog='glance-registry'))
         for host in ('127.0.0.1', '::1', 'localhost'):
@@ -95,12 +95,20 @@ class CombinationTest(ConfigurationTest):
         self.load(flavor + 'trusted_proxies = 192.0.2.1\n')
 
     def test_the_central_cache_list_needs_the_url_of_the_node(self):
-        flavor = '[paste_deploy]\nflavor = keystone+caching\n[DEFAULT]\n'
+        flavor = '[paste_deploy]\nflavor = keystone+caching\n[DEFAULT]\nimage_cache_dir = /cache\n'
         self.assertIn('worker_self_reference_url', self.assert_refused(flavor + 'image_cache_driver = centralized_db\n'))
         self.assertEqual('sqlite', cache.driver(self.load(flavor)))
         node = 'worker_self_reference_url = http://node1:9292\n'
         self.assertEqual('centralized_db', cache.driver(self.load(flavor + node)))
         self.assertEqual('xattr', cache.driver(self.load(flavor + 'image_cache_driver = XATTR\n')))
+
+    def test_a_cache_needs_a_directory(self):
+        self.assertIn('image_cache_dir', self.assert_refused('[paste_deploy]\nflavor = caching\n'))
+        for prog in ('glance-cache-pruner', 'glance-cache-cleaner', 'glance-cache-prefetcher'):
+            self.assertIn('image_cache_dir', self.assert_refused('[DEFAULT]\n', prog=prog))
+            self.assertIn('worker_self_reference_url', self.assert_refused(
+                '[DEFAULT]\nimage_cache_dir = /cache\nimage_cache_driver = centralized_db\n', prog=prog))
+            self.load('[DEFAULT]\nimage_cache_dir = /cache\n', prog=prog)
 
     def test_the_scrubber_either_runs_or_restores(self):
         with self.assertRaises(ConfigurationError):
