@@ -7,6 +7,9 @@ from typing import Any
 from oslo_config import cfg
 
 from glance import exceptions
+from glance.cache import building as cache_building
+from glance.cache.core import Cache
+from glance.cache.prefetcher import Keeper
 from glance.conf.types import parse_size
 from glance.db.interface import Database
 from glance.domain.properties import BASE_ATTRIBUTES, READ_ONLY, Validator
@@ -59,6 +62,8 @@ class Environment:
     create_rate: Rate | None = None
     background: Background = dataclasses.field(default_factory=Background)
     metrics: Metrics = dataclasses.field(default_factory=Metrics)
+    cache: Cache | None = None
+    keeper: Keeper | None = None
     janitor: Janitor | None = None
     uploads: Turns = dataclasses.field(default_factory=Turns)
     downloads: Turns = dataclasses.field(default_factory=Turns)
@@ -67,12 +72,18 @@ class Environment:
         """Start the work that goes on beside requests."""
         if self.janitor:
             self.janitor.start()
+        if self.keeper:
+            self.keeper.start()
 
     def close(self) -> None:
         """Release connections and threads."""
         if self.janitor:
             self.janitor.close()
+        if self.keeper:
+            self.keeper.close()
         self.background.close()
+        if self.cache is not None:
+            self.cache.close()
         self.notifier.close()
         self.leases.close()
         self.stores.close()
@@ -118,7 +129,7 @@ def build(conf: cfg.ConfigOpts, metrics: Metrics | None = None) -> Environment:
                             others=conf.allow_additional_image_properties),
         leases=LeaseKeeper(database), notifier=notifier, inspection=inspection_rules(conf), quotas=_quotas(conf),
         keys=keys, signatures=signatures, create_rate=Rate(conf.api_create_rate) if conf.api_create_rate else None,
-        metrics=metrics or Metrics(), janitor=Janitor(database, stores),
+        metrics=metrics or Metrics(), janitor=Janitor(database, stores), cache=cache_building.build(conf, lambda: database),
         uploads=Turns(conf.max_concurrent_uploads, conf.max_concurrent_uploads_per_project),
         downloads=Turns(conf.max_concurrent_downloads, conf.max_concurrent_downloads_per_project))
 
@@ -145,7 +156,7 @@ def inspection_rules(conf: cfg.ConfigOpts) -> Rules:
 
 
 def open_database(conf: cfg.ConfigOpts) -> Database:
-    """Return the DAL that ``data_api`` names. Raises ConfigurationError."""
+    """Return the DAL that ``data_api`` names; it connects at its first use. Raises ConfigurationError."""
     if conf.data_api == _SQL:
         from glance.db.sqlalchemy.database import SQLDatabase
         return SQLDatabase(conf)

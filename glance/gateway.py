@@ -1,9 +1,12 @@
 """The order of the layers, and nothing else: the only place that puts a repository together."""
+from collections.abc import Sequence
+
 from glance.context import RequestContext
 from glance.domain.image import Image
 from glance.environment import Environment
 from glance.layers.authorization import AuthorizeImages, AuthorizeMembers
 from glance.layers.base import Images, Members
+from glance.layers.cache import CacheImages
 from glance.layers.database import DatabaseImages, DatabaseMembers
 from glance.layers.encryption_key import DisposeKeys
 from glance.layers.location import LocateImages
@@ -17,16 +20,28 @@ from glance.layers.store import StoreImages
 
 # Outermost first.
 IMAGE_LAYERS = (AuthorizeImages, EnforceImages, ProtectImages, QuotaImages, SignImages, LocateImages, DisposeKeys,
-                StoreImages, NotifyImages, ReserveImages)
+                CacheImages, StoreImages, NotifyImages, ReserveImages)
 MEMBER_LAYERS = (AuthorizeMembers, EnforceMembers, QuotaMembers, NotifyMembers)
+# For work of the service itself, which nobody may be refused and nobody is told of.
+SERVICE_LAYERS = (StoreImages,)
 
 
-def images(context: RequestContext, env: Environment) -> Images:
-    """Return the images as this caller may use them."""
+def images(context: RequestContext, env: Environment, cached: bool = False) -> Images:
+    """Return the images as this caller may use them; ``cached`` lets data come from the cache of the node, if it has one."""
+    without = {layer for layer, wanted in ((ProtectImages, env.protections is not None),
+                                           (CacheImages, cached and env.cache is not None)) if not wanted}
+    return _stack([layer for layer in IMAGE_LAYERS if layer not in without], context, env)
+
+
+def service_images(env: Environment) -> Images:
+    """Return all images, for the service itself."""
+    return _stack(SERVICE_LAYERS, RequestContext(is_admin=True, overwrite=False), env)
+
+
+def _stack(layers: Sequence[type[Images]], context: RequestContext, env: Environment) -> Images:
     repository: Images = DatabaseImages(context, env)
-    for layer in reversed(IMAGE_LAYERS):
-        if layer is not ProtectImages or env.protections is not None:
-            repository = layer(repository, context, env)
+    for layer in reversed(layers):
+        repository = layer(repository, context, env)
     return repository
 
 

@@ -35,8 +35,10 @@ class Request(webob.Request):
 
     @property
     def images(self) -> Images:
-        """The images as this caller may use them."""
-        return gateway.images(self.context, self.env)
+        """The images as this caller may use them; where the filter ``cache`` is in the pipeline, through the cache."""
+        # Who asks for the head only does not want the data to be fetched.
+        cached = 'glance.cache' in self.environ and self.method != 'HEAD'
+        return gateway.images(self.context, self.env, cached)
 
     @property
     def has_body(self) -> bool:

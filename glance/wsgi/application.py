@@ -15,7 +15,7 @@ from oslo_log import log
 from paste import deploy
 
 from glance import conf as configuration
-from glance import environment, exceptions
+from glance import environment, exceptions, upkeep
 from glance.db.interface import Database
 from glance.layers.expiry import expire_queued
 from glance.metrics import recorder
@@ -54,7 +54,7 @@ Builder = Callable[[cfg.ConfigOpts, recorder.Metrics | None], Parts]
 
 def api_parts(conf: cfg.ConfigOpts, metrics: recorder.Metrics | None) -> environment.Environment:
     """Make the parts of a process of glance-api, with the work that goes on beside its requests."""
-    env = environment.build(conf, metrics)
+    env = upkeep.build(conf, metrics)
     if env.janitor:
         env.janitor.jobs.append(functools.partial(expire_queued, env))
     return env

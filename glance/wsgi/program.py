@@ -44,11 +44,12 @@ def run(prog: str, build: application.Builder, args: Sequence[str] | None = None
         return _fail(3, error)
     except exceptions.GlanceError as error:
         return _fail(1, error)
+    except ValueError as error:
+        LOG.critical('%s failed', prog, exc_info=True)
+        return _fail(4, error)
     except Exception as error:
-        if conf.CONF.debug:
-            LOG.critical('%s failed', prog, exc_info=True)
-        return _fail(4 if isinstance(error, ValueError) else 99, '%s: %s (run again with --debug for details)'
-                     % (type(error).__name__, error))
+        LOG.critical('%s failed', prog, exc_info=True)
+        return _fail(99, error)
 
 
 def _lead_own_process_group() -> None:
@@ -102,6 +103,7 @@ class _Version:
         return conf.version()
 
 
-def _fail(code: int, error: Exception | str) -> int:
-    print('ERROR: ' + ' '.join(str(error).split()), file=sys.stderr)
+def _fail(code: int, error: Exception) -> int:
+    text = ' '.join(str(error).split()) or type(error).__name__
+    print('ERROR: ' + text, file=sys.stderr)
     return code
