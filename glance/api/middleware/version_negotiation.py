@@ -8,6 +8,8 @@ from glance import conf
 from glance.api import Application
 from glance.api.versions import Versions, known_names
 
+# Where operators manage the cache of a node, also where the rest of v1 is switched off.
+_CACHE_MANAGEMENT = ('/v1/cached_images', '/v1/queued_images')
 _MEDIA_TYPE = 'application/vnd.openstack.images-'
 
 
@@ -34,8 +36,14 @@ class VersionNegotiationFilter:
         if accept.startswith(_MEDIA_TYPE):
             name, rest = accept[len(_MEDIA_TYPE):], path
         major = self._known.get(name)
+        if major is None and _is_cache_management(path):
+            return self._application(environ, start_response)
         if major is None:
             return self._versions(environ, start_response)
         environ['api.version'] = name
         environ['PATH_INFO'] = '/v%d%s' % (major, rest)
         return self._application(environ, start_response)
+
+
+def _is_cache_management(path: str) -> bool:
+    return any(path == route or path.startswith(route + '/') for route in _CACHE_MANAGEMENT)

@@ -9,13 +9,18 @@ import webob
 
 from glance import exceptions
 from glance.api.request import Request
-from glance.api.v2 import actions, image_data, images, info, locations, members, schemas, tags
+from glance.api.v2 import actions, cache, image_data, images, info, locations, members, schemas, tags
 from glance.wsgi import faults
 from glance.wsgi.faults import HTTPFault
 
 Handler = Callable[..., webob.Response]
 
 ROUTES: dict[str, dict[str, Handler]] = {
+    '/cache': {'GET': cache.index, 'DELETE': cache.clear},
+    '/cache/clean': {'POST': cache.clean},
+    '/cache/prune': {'POST': cache.prune},
+    '/cache/nodes/{image_id}': {'GET': cache.nodes},
+    '/cache/{image_id}': {'PUT': cache.add, 'DELETE': cache.remove},
     '/images': {'GET': images.index, 'POST': images.create},
     '/images/{image_id}': {'GET': images.show, 'HEAD': images.show, 'PATCH': images.update, 'DELETE': images.delete},
     '/images/{image_id}/file': {'GET': image_data.download, 'HEAD': image_data.download, 'PUT': image_data.upload},
