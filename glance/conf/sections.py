@@ -36,6 +36,11 @@ _REGISTRY = (
     {None: [option for option in image_data.OPTIONS[None] if option.name == 'metadata_encryption_key']},
     registry.SERVER_OPTIONS, paste_deploy.OPTIONS, identity.OPTIONS, metrics.OPTIONS,
 )
+_CACHE = (
+    cache.OPTIONS, {None: [option for option in imports.STAGING[None] if option.name == 'worker_self_reference_url']},
+    {None: [option for option in api.SURFACE if option.name == 'data_api']}, image_data.OPTIONS, backends.OPTIONS,
+    registry.CLIENT_OPTIONS,
+)
 _MANAGE = ({None: [option for option in api.SURFACE if option.name == 'metadata_source_path']},)
 
 Listing = list[tuple[str | None, list[cfg.Opt]]]
@@ -66,6 +71,11 @@ def list_registry_opts() -> Listing:
 def list_manage_opts() -> Listing:
     """What the sample ``glance-manage.conf`` shows, beside the options of the libraries."""
     return _collect(_MANAGE)
+
+
+def list_cache_opts() -> Listing:
+    """What the sample ``glance-cache.conf`` shows: what programs of the cache read, which ``glance-api.conf`` may set."""
+    return _collect(_CACHE)
 
 
 def option(section: str, name: str) -> cfg.Opt | None:

@@ -3,25 +3,49 @@
 The application runs in the test's process, on a real database of each kind.
 """
 import contextlib
+import pathlib
+import tempfile
 import unittest
 
-from tests.db_conformance.sql import SQLCase
+import sqlalchemy as sa
+
+from glance.db.sqlalchemy import models
+from glance.db.sqlalchemy.database import SQLDatabase
+from tests.harness.databases import scratch_database
 from tests.unit.api.serving import DATA, V21, ServingTestCase
 
 
-class Counting(SQLCase, ServingTestCase):
+class Counting(ServingTestCase):
+    kind: str
 
     def setUp(self):
-        self.serve(database=self.make_database())
+        folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
+        scratch = scratch_database(self.kind, folder)
+        self.addCleanup(scratch.drop)
+        self.database = SQLDatabase.from_url(scratch.url)
+        self.addCleanup(self.database.close)
+        models.metadata.create_all(self.database.engine.writer, checkfirst=False)
+        self.serve(database=self.database)
 
     @contextlib.contextmanager
-    def expect_statements(self, expected):
-        with self.statements() as seen:
+    def statements(self, expected):
+        seen = []
+
+        def note(connection, cursor, statement, parameters, context, many):
+            if not statement.startswith('BEGIN'):
+                seen.append(statement)
+        engines = (self.database.engine.reader, self.database.engine.writer)
+        for engine in engines:
+            sa.event.listen(engine, 'before_cursor_execute', note)
+        try:
             yield
+        finally:
+            for engine in engines:
+                sa.event.remove(engine, 'before_cursor_execute', note)
         self.assertEqual(expected, len(seen), '\n'.join(seen))
 
     def check(self, expected, method, path, body=None, headers=None, code=200):
-        with self.expect_statements(expected):
+        with self.statements(expected):
             response = self.call(method, path, body, headers)
             self.assertEqual(code, response.status_int, response.text)
         return response
@@ -58,7 +82,7 @@ class RequestTest:
     def test_data(self):
         image = self.catalogue(1, 5)
         # Loaded; begun: image and lease; loaded again for what must be verified; finished: image, lease and location.
-        with self.expect_statements(7):
+        with self.statements(7):
             self.assertEqual(204, self.upload(image).status_int)
         path = '/images/%s/file' % image['id']
         self.assertEqual(DATA, self.check(1, 'GET', path).body)
