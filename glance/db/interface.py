@@ -320,6 +320,7 @@ class Database(Protocol):
     def property_in_use(self, name: str, value: str, except_image: str) -> bool:
         """Whether another image has a property with this value: a live one, or one that may still be restored."""
 
+    @reads
     def object_in_use(self, url: str, except_image: str) -> bool:
         """Whether another image has its data at this URL: a live one, or one whose data may still be there.
 

@@ -36,6 +36,7 @@ class Daemon:
 
     PROGRAM: str
     MODULE: str
+    GREETING: str   # a path that everybody may ask for
 
     def __init__(self, database: str | ScratchDatabase = 'sqlite', flavor: str = '', settings: Settings | None = None,
                  workers: int = 1):
@@ -136,7 +137,7 @@ class Daemon:
         :raises AssertionError: it ended or kept silent; the message holds the log
         """
         try:
-            self.client().get('/healthcheck', timeout=START_SECONDS)
+            self.client().get(self.GREETING, timeout=START_SECONDS)
         except OSError as error:
             raise AssertionError(f'{self.PROGRAM} does not answer ({error}), exit code {self.process.poll()}:\n'
                                  f'{self.log_text()}') from error
@@ -189,7 +190,7 @@ class Daemon:
 class RegistryServer(Daemon):
     """A glance-registry."""
 
-    PROGRAM, MODULE = 'glance-registry', 'glance.cmd.registry'
+    PROGRAM, MODULE, GREETING = 'glance-registry', 'glance.cmd.registry', '/healthcheck'
 
     def client_settings(self) -> Settings:
         """Configuration with which another daemon keeps its records here."""
@@ -204,7 +205,7 @@ class GlanceServer(Daemon):
         what the environment variable GLANCE_TEST_DATA_API says
     """
 
-    PROGRAM, MODULE = 'glance-api', 'glance.cmd.api'
+    PROGRAM, MODULE, GREETING = 'glance-api', 'glance.cmd.api', '/versions'
 
     def __init__(self, database: str | ScratchDatabase = 'sqlite', flavor: str = '', settings: Settings | None = None,
                  workers: int = 1, registry: bool | None = None):
