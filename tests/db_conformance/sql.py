@@ -5,6 +5,8 @@ import datetime
 import pathlib
 import tempfile
 import unittest
+import uuid
+from unittest import mock
 
 import hypothesis
 import sqlalchemy as sa
@@ -314,6 +316,44 @@ class Recovery(DatabaseCase):
             yield
         finally:
             dialect.do_commit = do_commit
+
+    def test_a_connection_is_waited_for_where_the_server_has_none_left(self):
+        image = self.create(name='n')
+        limited = self.limited()
+        held = limited.engine.reader.connect()
+        with mock.patch('time.sleep', side_effect=lambda _seconds: held.close()) as waited:
+            self.assertEqual(image, limited.image_get(ADMIN, image['id']))
+        waited.assert_called_once()
+        limited.engine.close()
+        held = limited.engine.writer.connect()
+
+        def let_go(_seconds):
+            held.invalidate()
+            held.close()
+        with mock.patch('time.sleep', side_effect=let_go) as waited:
+            limited.image_update(image['id'], ImageChanges(columns={'name': 'm'}))
+        waited.assert_called()
+        self.assertEqual(['m'], self.listed())
+
+    def test_it_is_not_waited_for_for_ever(self):
+        limited = self.limited(pool_timeout=0.1)
+        with limited.engine.reader.connect(), self.assertLogs('glance.db.sqlalchemy.engine', 'ERROR'):
+            self.assertRaises(exceptions.DatabaseUnavailable, limited.image_get, ADMIN, 'x')
+
+    def limited(self, **options):
+        """The database by way of a user that may have one connection."""
+        name = 'limited_%s' % uuid.uuid4().hex[:12]
+        url = sa.make_url(self.url)
+        self.administer(*(statement.format(name=name, database=url.database) for statement in self.LIMITED_USER))
+        self.addCleanup(self.administer, *(statement.format(name=name) for statement in self.NO_LIMITED_USER))
+        database = SQLDatabase.from_url(url.set(username=name, password='limited').render_as_string(hide_password=False), **options)
+        self.addCleanup(database.close)
+        return database
+
+    def administer(self, *statements):
+        with self.database.engine.writer.begin() as connection:
+            for statement in statements:
+                connection.exec_driver_sql(statement)
 
     def test_a_database_that_is_down_is_unavailable(self):
         down = SQLDatabase.from_url(str(sa.make_url(self.url).set(port=1).render_as_string(hide_password=False)))

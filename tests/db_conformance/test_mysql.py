@@ -13,6 +13,9 @@ from tests.db_conformance.base import ADMIN, ME, Caller, DatabaseCase, moment
 
 class MySQLCase(sql.SQLCase):
     kind = 'mysql'
+    LIMITED_USER = ("CREATE USER {name} IDENTIFIED BY 'limited' WITH MAX_USER_CONNECTIONS 1",
+                    'GRANT ALL ON {database}.* TO {name}')
+    NO_LIMITED_USER = ('DROP USER {name}',)
 
     def break_one(self, connection):
         connection._sock.shutdown(socket.SHUT_RDWR)

@@ -9,6 +9,7 @@ from sqlalchemy.dialects import mysql, postgresql, sqlite
 CONNECT_TIMEOUT = 10        # seconds
 LOCK_TIMEOUT = 30           # seconds
 MAX_JSON_LENGTH = 2 ** 30   # bytes of the children of one image
+FULL = ((1040,), (1203,), (1226,))  # MySQL: the server, or the user, has as many connections as it may have
 
 
 class Dialect:
@@ -20,11 +21,17 @@ class Dialect:
 
     def engine_arguments(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """Return the arguments of ``create_engine``; ``options`` are those of ``[database]`` by name."""
-        wait = options['pool_timeout']
         return {'pool_size': options['max_pool_size'], 'max_overflow': options['max_overflow'],
-                'pool_recycle': options['connection_recycle_time'],
-                'pool_timeout': CONNECT_TIMEOUT if wait is None else wait,
+                'pool_recycle': options['connection_recycle_time'], 'pool_timeout': self.pool_timeout(options),
                 'connect_args': {'connect_timeout': CONNECT_TIMEOUT}}
+
+    def pool_timeout(self, options: Mapping[str, Any]) -> float:
+        """Return how many seconds to wait for a connection that is free."""
+        return CONNECT_TIMEOUT if options['pool_timeout'] is None else options['pool_timeout']
+
+    def is_full(self, error: Exception) -> bool:
+        """Tell from what the driver raised whether the server has as many connections as it, or the user, may have."""
+        return False
 
     def writer_arguments(self) -> dict[str, Any]:
         """Return what the pool for writing has of its own."""
@@ -104,6 +111,10 @@ class PostgreSQL(Dialect):
     insert = staticmethod(postgresql.insert)
     json_array = sa.func.json_build_array
 
+    def is_full(self, error):
+        # The driver gives errors of connecting no code.
+        return any(words in str(error) for words in ('too many clients', 'too many connections', 'connection slots'))
+
     def order(self, column, direction):
         ordered = super().order(column, direction)
         if not column.nullable:
@@ -120,6 +131,9 @@ class MySQL(Dialect):
     insert = staticmethod(mysql.insert)
     text_bytes = 65535
     whole_seconds = True
+
+    def is_full(self, error):
+        return error.args[:1] in FULL
 
     def engine_arguments(self, options):
         arguments = super().engine_arguments(options)

@@ -1,6 +1,8 @@
 """Connections and transactions: two pools, retries, and one error for everything that is the database's fault."""
 import logging
+import random
 import threading
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -107,8 +109,20 @@ class Engine:
         return self._four_bytes
 
     def _read_once(self, work: Work[Result]) -> Result:
-        with self.reader.connect() as connection:
+        with self._connect(self.reader) as connection:
             return work(connection)
+
+    def _connect(self, engine: sa.Engine) -> sa.Connection:
+        """Take a connection. Where the server has none left to give, wait, as for one of the pool, until one is free."""
+        give_up = time.monotonic() + self.dialect.pool_timeout(self._options)
+        while True:
+            try:
+                return engine.connect()
+            except DATABASE_ERRORS as error:
+                if not self.dialect.is_full(_cause(error)) or time.monotonic() >= give_up:
+                    raise
+                LOG.debug('The database has no connection left to give; waiting for one')
+            time.sleep(random.uniform(0, 2 * FIRST_PAUSE))
 
     def _write_surely(self, work: Work[Result], applied: Work[bool] | None) -> Result:
         try:
@@ -122,7 +136,7 @@ class Engine:
         return self._write_once(work)
 
     def _write_once(self, work: Work[Result]) -> Result:
-        with self.writer.connect() as connection:
+        with self._connect(self.writer) as connection:
             transaction = connection.begin()
             try:
                 result = work(connection)
@@ -190,9 +204,14 @@ def _is_transient(error: Exception) -> bool:
     """Tell whether the transaction was refused only because of what others did at the same time."""
     if isinstance(error, db_errors.DBConsistencyError):
         return True
-    cause = getattr(error, 'inner_exception', None)
-    arguments = getattr(getattr(cause, 'orig', cause), 'args', ())
+    arguments = getattr(_cause(error), 'args', ())
     return bool(arguments) and arguments[0] in MYSQL_TRANSIENT
+
+
+def _cause(error: Exception) -> Exception:
+    """Return what the driver raised; errors of connecting come without the wrapping of oslo.db."""
+    cause = getattr(error, 'inner_exception', None) or error
+    return getattr(cause, 'orig', cause)
 
 
 def _translated(error: Exception) -> exceptions.GlanceError:
