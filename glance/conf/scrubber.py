@@ -22,6 +22,9 @@ CLI_OPTIONS = [
     cfg.BoolOpt(
         'daemon', short='D', default=False,
         help='Run again every wakeup_time seconds until stopped, instead of once.'),
+    cfg.BoolOpt(
+        'dry-run', default=False,
+        help='Tell what a run would remove now, and remove nothing.'),
     cfg.StrOpt(
         'restore', metavar='IMAGE_ID',
         help='Bring the image with this ID back from pending_delete to active, and do nothing else.'),

@@ -41,6 +41,11 @@ _CACHE = (
     {None: [option for option in api.SURFACE if option.name == 'data_api']}, image_data.OPTIONS, backends.OPTIONS,
     registry.CLIENT_OPTIONS,
 )
+_SCRUBBER = (
+    {None: [option for option in api.OPTIONS[None] + image_data.OPTIONS[None]
+            if option.name in ('data_api', 'metadata_encryption_key', 'owner_is_tenant')]},
+    backends.OPTIONS, scrubber.OPTIONS, registry.CLIENT_OPTIONS,
+)
 _MANAGE = ({None: [option for option in api.SURFACE if option.name == 'metadata_source_path']},)
 
 Listing = list[tuple[str | None, list[cfg.Opt]]]
@@ -66,6 +71,11 @@ def list_import_opts() -> Listing:
 def list_registry_opts() -> Listing:
     """What the sample ``glance-registry.conf`` shows."""
     return _collect(_REGISTRY)
+
+
+def list_scrubber_opts() -> Listing:
+    """What the sample ``glance-scrubber.conf`` shows, beside the options of stores and libraries."""
+    return _collect(_SCRUBBER)
 
 
 def list_manage_opts() -> Listing:

@@ -117,8 +117,8 @@ def _origin(conf: cfg.ConfigOpts, names: list[tuple[str, str]]) -> tuple[str, st
 
 
 def _check_scrubber(conf: cfg.ConfigOpts) -> None:
-    if 'restore' in conf and conf.restore and conf.daemon:
-        raise ConfigurationError('--daemon and --restore cannot be used together.')
+    if 'restore' in conf and sum(map(bool, (conf.daemon, conf.restore, conf.dry_run))) > 1:
+        raise ConfigurationError('Of --daemon, --restore and --dry-run only one can be used at a time.')
 
 
 def _check_tls(conf: cfg.ConfigOpts) -> None:

@@ -42,6 +42,7 @@ FILTER_COLUMNS: Mapping[str, type] = {
 SORT_COLUMNS = frozenset(('name', 'status', 'container_format', 'disk_format', 'size', 'id', 'created_at', 'updated_at'))
 MAX_INTEGER = 2 ** 31 - 1
 MAX_BIG_INTEGER = 2 ** 63 - 1
+LONGEST_LEASE = datetime.timedelta(hours=1)
 
 
 class Caller(Protocol):
@@ -171,6 +172,23 @@ class Removal:
     deleted_at: datetime.datetime
     status: str
     locations: list[LocationRecord]
+    attempt: str | None = None
+    """Of the lease under which the data at these locations is removed now."""
+
+
+@dataclass(frozen=True, slots=True)
+class PendingImage:
+    """An image with data that waits to be removed: the locations that are ``pending_delete``.
+
+    ``status`` may be another one: of an image that goes on, single locations are removed. ``properties`` are those that
+    went with the image. The ``url`` of a location is left out when it cannot be decrypted.
+    """
+
+    image_id: str
+    status: str
+    owner: str | None
+    properties: dict[str, str | None]
+    locations: list[LocationRecord]
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +206,10 @@ class Lease:
     owner: str | None = None
     storage: int = 0
     staging: int = 0
+
+    def is_held(self, now: datetime.datetime) -> bool:
+        """Whether it still counts; one that reaches far ahead was written by a clock that was wrong."""
+        return now < self.expires_at <= now + LONGEST_LEASE
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,21 +311,40 @@ class Database(Protocol):
         value that no column can hold.
         """
 
-    def image_remove(self, image_id: str, status: str = 'deleted', from_status: str | None = None) -> 'Removal':
+    def image_remove(self, image_id: str, status: str = 'deleted', from_status: str | None = None,
+                     acquire: Lease | None = None) -> Removal:
         """Soft-delete a live image and its children with one timestamp; drop its lease.
 
         ``status`` is the new status of the row, ``deleted`` or ``pending_delete``; live locations get the same one. Data at
         which another image has its own as well, as other releases allowed, stays: these locations are ``deleted`` and left
         out of the result. An image without other locations has no data that could be pending: it is ``deleted`` in any
-        case.
+        case. Where data is pending, ``acquire`` is recorded, the lease of who removes it now: until it lapses nobody else
+        will.
         Raises ImageNotFound when it is absent or deleted already, StatusConflict as in ``image_update``.
         """
 
-    def image_scrubbed(self, image_id: str, location_ids: Collection[int]) -> bool:
-        """Record that the data at these locations of a ``pending_delete`` image is gone: they become ``deleted``.
+    def pending_list(self, removed_before: datetime.datetime, after: str | None = None, limit: int = 100
+                     ) -> list[PendingImage]:
+        """Return images with data that waits since then or longer, ordered by id, from behind the one named ``after``.
 
-        The image follows when no location of it is ``pending_delete`` any more; returns whether it is ``deleted`` now (it
-        may have been before). Raises ImageNotFound when there is no such row, StatusConflict when it has another status.
+        Among them are images that only have to become ``deleted``: their data is gone. Whether somebody has claimed one
+        plays no part.
+        """
+
+    def pending_claim(self, image_ids: Sequence[str], lease: Lease, now: datetime.datetime,
+                      removed_before: datetime.datetime, dead: Collection[str] = ()) -> list[PendingImage]:
+        """Claim those of these images that still have data to be removed and that nobody else works on.
+
+        Each gets a lease like ``lease``, whose own ``image_id`` plays no part, in place of one that has lapsed at ``now``
+        (or reaches too far ahead) or is of one of the ``dead`` attempts. Returns the images as they are now.
+        """
+
+    def image_scrubbed(self, image_id: str, location_ids: Collection[int], release: str | None = None) -> bool:
+        """Record that the data at these locations is gone: those that are ``pending_delete`` become ``deleted``.
+
+        An image that is ``pending_delete`` follows when no location of it is any more; returns whether it is ``deleted``
+        now (it may have been before). ``release`` is the attempt whose lease ends with this. Raises ImageNotFound when there
+        is no such row.
         """
 
     def image_restore(self, image_id: str, status: str = 'active', removal: Removal | None = None) -> None:
@@ -313,7 +354,8 @@ class Database(Protocol):
         same time, or up to two seconds before it, which is how other releases delete. With ``removal`` it is that removal
         which is undone, and nothing comes back that was deleted at another time.
         Raises ImageNotFound when there is no such row, StatusConflict when it has another status, Conflict when no
-        location is left or, with ``removal``, the image was removed at another time.
+        location is left, when somebody holds a lease to remove the data or, with ``removal``, the image was removed at
+        another time, LeaseLost when the lease of the removal is not held any more.
         """
 
     @reads
@@ -347,6 +389,9 @@ class Database(Protocol):
 
     def lease_renew(self, attempts: Iterable[str], expires_at: datetime.datetime) -> None:
         """Prolong the leases of these attempts; one that is gone stays gone."""
+
+    def lease_release(self, attempts: Iterable[str]) -> None:
+        """Drop the leases of these attempts, whose work is left to others."""
 
     @reads
     def lease_list(self, expired_at: datetime.datetime | None = None, worker_prefix: str | None = None) -> list[Lease]:

@@ -7,7 +7,7 @@ import functools
 import itertools
 import threading
 import uuid
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from glance import exceptions
@@ -28,6 +28,7 @@ from glance.db.interface import (
     Lease,
     LocationRecord,
     MemberRecord,
+    PendingImage,
     Removal,
     Resource,
     Written,
@@ -58,7 +59,8 @@ class MemoryDatabase:
         self._removed: dict[str, dict[str, Any]] = {}       # children of removed images
         self._members: list[dict[str, Any]] = []
         self._leases: dict[str, Lease] = {}
-        self._pending: collections.Counter[str] = collections.Counter()     # removed locations whose data is kept, by image
+        # Locations that were removed from images that go on, while their data is kept; with the time of their removal.
+        self._pending: dict[str, list[dict[str, Any]]] = collections.defaultdict(list)
         self._cached: dict[tuple[str, str], CachedImage] = {}       # by node and image
         self._keys = itertools.count(1)
         self._limits = validation.Limits()
@@ -150,7 +152,8 @@ class MemoryDatabase:
             image.update(changes.columns, updated_at=_now())
             return Written(image['updated_at'], self._change_children(image, changes))
 
-    def image_remove(self, image_id: str, status: str = 'deleted', from_status: str | None = None) -> Removal:
+    def image_remove(self, image_id: str, status: str = 'deleted', from_status: str | None = None,
+                     acquire: Lease | None = None) -> Removal:
         validation.check_location_status(status, validation.REMOVED_STATUSES)
         with self._lock:
             image = self._live(image_id, from_status)
@@ -162,17 +165,47 @@ class MemoryDatabase:
             image.update(status=status, deleted=True, deleted_at=now, updated_at=now, properties={}, tags=[], locations=[])
             self._members = [row for row in self._members if row['image_id'] != image_id]
             self._leases.pop(image_id, None)
-            return Removal(now, status, copy.deepcopy(children['locations']))
+            lease = acquire if status == 'pending_delete' else None
+            if lease is not None:
+                self._leases[image_id] = lease
+            return Removal(now, status, copy.deepcopy(children['locations']), lease.attempt if lease else None)
 
-    def image_scrubbed(self, image_id: str, location_ids: Collection[int]) -> bool:
+    def pending_list(self, removed_before: datetime.datetime, after: str | None = None, limit: int = 100
+                     ) -> list[PendingImage]:
         with self._lock:
-            if self._images.get(image_id, {}).get('status') == 'deleted':
-                return True
-            image, removed = self._restorable(image_id)
-            removed['locations'] = [location for location in removed['locations'] if location['id'] not in location_ids]
-            if not removed['locations']:
-                image.update(status='deleted', updated_at=_now())
-            return not removed['locations']
+            found = (self._pending_image(image, removed_before) for image in sorted(
+                self._images.values(), key=lambda image: image['id']) if after is None or image['id'] > after)
+            return [image for image in found if image is not None][:limit]
+
+    def pending_claim(self, image_ids: Sequence[str], lease: Lease, now: datetime.datetime,
+                      removed_before: datetime.datetime, dead: Collection[str] = ()) -> list[PendingImage]:
+        claimed = []
+        with self._lock:
+            for image_id in image_ids:
+                held = self._leases.get(image_id)
+                if held is not None and held.is_held(now) and held.attempt not in dead:
+                    continue
+                found = self._pending_image(self._images[image_id], removed_before) if image_id in self._images else None
+                if found is not None:
+                    self._leases[image_id] = dataclasses.replace(lease, image_id=image_id)
+                    claimed.append(found)
+        return claimed
+
+    def image_scrubbed(self, image_id: str, location_ids: Collection[int], release: str | None = None) -> bool:
+        with self._lock:
+            image = self._images.get(image_id)
+            if image is None:
+                raise exceptions.ImageNotFound(str(image_id))
+            if release is not None and getattr(self._leases.get(image_id), 'attempt', None) == release:
+                del self._leases[image_id]
+            self._pending[image_id] = _without(self._pending[image_id], location_ids)
+            left = list(self._pending[image_id])
+            if image['status'] == 'pending_delete':
+                removed = self._restorable(image_id)[1]
+                removed['locations'] = _without(removed['locations'], location_ids)
+                if not left and not removed['locations']:
+                    image.update(status='deleted', updated_at=_now())
+            return image['status'] == 'deleted'
 
     def image_restore(self, image_id: str, status: str = 'active', removal: Removal | None = None) -> None:
         validation.check_restored_status(status)
@@ -180,11 +213,18 @@ class MemoryDatabase:
             image, removed = self._restorable(image_id)
             if removal is not None and removal.deleted_at != image['deleted_at']:
                 raise exceptions.ChangedMeanwhile(image_id)
+            if removal is not None and removal.attempt is not None:
+                self._check_lease(image_id, removal.attempt)
+            elif image_id in self._leases and self._leases[image_id].expires_at > _now():
+                raise exceptions.Conflict(validation.BEING_SCRUBBED % image_id)
+            if removal is None:
+                removed['locations'] += [_stored(location) for location in self._pending.pop(image_id, ())]
             if not removed['locations']:
                 raise exceptions.Conflict('The data of image %s is gone; the image cannot be restored.' % image_id)
             self._members += removed.pop('members')
             image.update(removed, status=status, deleted=False, deleted_at=None, updated_at=_now())
             del self._removed[image_id]
+            self._leases.pop(image_id, None)
 
     def property_in_use(self, name: str, value: str, except_image: str) -> bool:
         with self._lock:
@@ -237,6 +277,11 @@ class MemoryDatabase:
             for image_id, lease in self._leases.items():
                 if lease.attempt in wanted:
                     self._leases[image_id] = dataclasses.replace(lease, expires_at=expires_at)
+
+    def lease_release(self, attempts: Iterable[str]) -> None:
+        wanted = frozenset(attempts)
+        with self._lock:
+            self._leases = {image_id: lease for image_id, lease in self._leases.items() if lease.attempt not in wanted}
 
     def lease_list(self, expired_at: datetime.datetime | None = None, worker_prefix: str | None = None) -> list[Lease]:
         with self._lock:
@@ -311,7 +356,7 @@ class MemoryDatabase:
         staged = [image for image in alive if image['status'] in STAGED_STATUSES or image in copied]
         uploading = [image for image in alive if image['status'] in UPLOADING_STATUSES or image in copied]
         leases = [lease for lease in self._leases.values() if lease.owner == owner and lease.image_id != without]
-        stored = sum((image['size'] or 0) * (self._pending[image['id']] + len(image['locations'])) for image in alive)
+        stored = sum((image['size'] or 0) * (len(self._pending[image['id']]) + len(image['locations'])) for image in alive)
         counts = {'storage': stored + sum(lease.storage for lease in leases),
                   'staging': sum(image['size'] or 0 for image in staged) + sum(lease.staging for lease in leases),
                   'images': len(alive), 'uploading': len(uploading),
@@ -322,7 +367,7 @@ class MemoryDatabase:
         """Every location whose data is there, with the id of its image."""
         for image_id, image in self._images.items():
             removed = self._removed.get(image_id, {}) if image['status'] == 'pending_delete' else {}
-            for location in (*image['locations'], *removed.get('locations', ())):
+            for location in (*image['locations'], *removed.get('locations', ()), *self._pending.get(image_id, ())):
                 yield image_id, location
 
     def _check_objects(self, added: Iterable[LocationRecord], gone: Collection[int] = ()) -> None:
@@ -375,6 +420,19 @@ class MemoryDatabase:
             raise exceptions.StatusConflict(image_id, image['status'], 'pending_delete')
         return image, self._removed.setdefault(image_id, {'properties': {}, 'tags': [], 'locations': [], 'members': []})
 
+    def _pending_image(self, image: ImageRecord, removed_before: datetime.datetime) -> PendingImage | None:
+        """Return what waits to be removed of an image since then; None when that is nothing."""
+        locations = [_stored(location) for location in self._pending.get(image['id'], ())
+                     if location['deleted_at'] <= removed_before]
+        removed: dict[str, Any] = {}
+        if image['status'] == 'pending_delete' and image['deleted_at'] <= removed_before:
+            removed = self._restorable(image['id'])[1]
+            locations += [{**location, 'status': 'pending_delete'} for location in removed['locations']]
+        elif not locations:
+            return None
+        return PendingImage(image['id'], image['status'], image['owner'], dict(removed.get('properties', {})),
+                            copy.deepcopy(sorted(locations, key=lambda location: location['id'])))
+
     def _membership(self, image_id: str, member: str) -> dict[str, Any]:
         for row in self._members:
             if row['image_id'] == image_id and row['member'] == member:
@@ -388,7 +446,9 @@ class MemoryDatabase:
         image['properties'].update({**changes.set_properties, **changes.add_properties})
         gone = frozenset(changes.remove_tags) - frozenset(changes.add_tags)
         image['tags'] = list(dict.fromkeys((*(tag for tag in image['tags'] if tag not in gone), *changes.add_tags)))
-        self._pending[image['id']] += list(changes.remove_locations.values()).count('pending_delete')
+        self._pending[image['id']] += [
+            {**location, 'status': 'pending_delete', 'deleted_at': image['updated_at']} for location in image['locations']
+            if changes.remove_locations.get(location['id']) == 'pending_delete']
         kept = {location['id']: location for location in image['locations']
                 if location['id'] not in changes.remove_locations}
         for location in changes.update_locations:
@@ -401,6 +461,14 @@ class MemoryDatabase:
 
 def _now() -> datetime.datetime:
     return datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
+
+
+def _without(locations: list[dict[str, Any]], ids: Collection[int]) -> list[dict[str, Any]]:
+    return [location for location in locations if location['id'] not in ids]
+
+
+def _stored(location: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in location.items() if name != 'deleted_at'}
 
 
 def _location(location: Mapping[str, Any]) -> dict[str, Any]:

@@ -31,6 +31,7 @@ MEMBER_STATUSES = frozenset(('pending', 'accepted', 'rejected'))
 REMOVED_STATUSES = frozenset(('deleted', 'pending_delete'))
 RESTORED_STATUSES = frozenset(('active', 'deactivated'))
 ORDERED_KINDS = (int, datetime.datetime)
+BEING_SCRUBBED = 'The data of image %s is being removed at the moment; if that fails, try again later.'
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from glance.context import RequestContext
 from glance.db.interface import Database
 from glance.domain.image import Image
 from glance.keys.manager import KeyManager
+from glance.keys.service import ServiceCredentials
 
 LOG = logging.getLogger(__name__)
 
@@ -21,8 +22,8 @@ def dispose(keys: KeyManager, database: Database, context: RequestContext, image
     and an administrator who removes the image must not remove whatever key they name. Failures are logged: the image is
     gone in any case.
     """
-    key_id = image.extra_properties.get(KEY)
-    if not key_id or image.extra_properties.get(POLICY) != _DELETE:
+    key_id = _key_to_delete(image)
+    if key_id is None:
         return
     if image.owner is None or context.owner != image.owner:
         LOG.warning('The key %r of deleted image %s stays: the image was not deleted by its owner.', key_id, image.image_id)
@@ -34,3 +35,21 @@ def dispose(keys: KeyManager, database: Database, context: RequestContext, image
         keys.delete(context, key_id)
     except exceptions.GlanceError as error:
         LOG.warning('The key %r of deleted image %s stays: %s', key_id, image.image_id, error)
+
+
+def dispose_for_owner(keys: KeyManager, database: Database, credentials: ServiceCredentials, image: Image) -> None:
+    """Do as ``dispose`` where no caller's token is at hand: with the rights that the service has in the owner's project."""
+    key_id = _key_to_delete(image)
+    if key_id is None:
+        return
+    try:
+        context = credentials.context_for(image.owner)
+    except exceptions.KeyManagerError as error:
+        LOG.warning('The key %r of deleted image %s stays: %s', key_id, image.image_id, error)
+        return
+    dispose(keys, database, context, image)
+
+
+def _key_to_delete(image: Image) -> str | None:
+    """Return the id of the key that is to go with the image."""
+    return image.extra_properties.get(KEY) or None if image.extra_properties.get(POLICY) == _DELETE else None

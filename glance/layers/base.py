@@ -108,9 +108,9 @@ class Images:
 
     # Steps of a removal, which only the innermost layer takes.
 
-    def begin_removal(self, image: Image) -> Removal:
+    def begin_removal(self, image: Image, lease: Lease | None = None) -> Removal:
         """Take the image from everybody; from now on its data may go. Afterwards the image has all its locations."""
-        return self.inner.begin_removal(image)
+        return self.inner.begin_removal(image, lease)
 
     def finish_removal(self, image: Image, removal: Removal) -> None:
         """Store which locations' data is gone (their status is ``deleted``); the image gets the status that it keeps."""

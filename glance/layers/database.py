@@ -75,11 +75,12 @@ class DatabaseImages(Images):
                             release=lease.attempt, acquire=prolonged(lease) if goes_on else None,
                             set_properties=changes.set_properties)
 
-    def begin_removal(self, image: Image) -> Removal:
+    def begin_removal(self, image: Image, lease: Lease | None = None) -> Removal:
         # An upload may have ended since the image was loaded: what counts is what the transaction found.
         while True:
             try:
-                removal = self._database.image_remove(image.image_id, 'pending_delete', from_status=image.status)
+                removal = self._database.image_remove(image.image_id, 'pending_delete', from_status=image.status,
+                                                      acquire=lease)
                 break
             except exceptions.StatusConflict as conflict:
                 image.status = conflict.current
@@ -90,7 +91,7 @@ class DatabaseImages(Images):
         image.status = removal.status
         gone = _gone(image)
         try:
-            if gone and self._database.image_scrubbed(image.image_id, gone):
+            if gone and self._database.image_scrubbed(image.image_id, gone, removal.attempt):
                 image.status = 'deleted'
         except exceptions.DatabaseUnavailable:
             LOG.warning('Image %s stays in status pending_delete until it is scrubbed: the database is away.', image.image_id)
@@ -152,12 +153,17 @@ class DatabaseImages(Images):
         """Write what differs from the loaded image, but for the properties that were set."""
         changes, added = image.changes, _to_append(image)
         moved = [location.id for location in added if location.id is not None]
-        gone = moved + [location.id for location in changes.removed_locations]
         self._write(image, added, from_status, columns=changes.attributes, remove_properties=changes.removed_properties,
                     add_tags=changes.added_tags, remove_tags=changes.removed_tags,
                     update_locations=[_location_record(location) for location in changes.updated_locations
                                       if location.id not in moved],
-                    remove_locations=dict.fromkeys(gone, 'deleted'), **more)
+                    remove_locations={**dict.fromkeys(moved, 'deleted'), **self._removed(image)}, **more)
+
+    def _removed(self, image: Image) -> dict[int, str]:
+        """Return what becomes of the records of locations that the image has no more: with delayed delete the data waits."""
+        kept = {location.url for location in image.locations}
+        return {location.id: 'pending_delete' if self.env.conf.delayed_delete and location.url not in kept else 'deleted'
+                for location in image.changes.removed_locations}
 
     def _write(self, image: Image, added: Sequence[Location], from_status: str | None, *, acquire: Lease | None = None,
                release: str | None = None, expected: ImageRecord | None = None, charge: Charge | None = None,

@@ -81,6 +81,8 @@ class StoreImages(Images):
     def save(self, image: Image, from_status: str | None = None) -> None:
         former, removed = list(image.loaded.locations) if image.loaded else [], image.changes.removed_locations
         self.inner.save(image, from_status)
+        if self.env.conf.delayed_delete:
+            return
         kept = {location.url for location in image.locations}
         for location in removed:
             if location.url in kept or self.env.database.object_in_use(location.url, image.image_id):
@@ -142,15 +144,19 @@ class StoreImages(Images):
 
     def remove(self, image: Image) -> None:
         image.check_deletable()
-        removal = self.inner.begin_removal(image)
-        if not self.env.conf.delayed_delete:
+        if self.env.conf.delayed_delete:
+            self.inner.finish_removal(image, self.inner.begin_removal(image))
+            return
+        # The lease keeps the scrubber off: what it removed meanwhile could not be given back when a store refuses.
+        with self.env.leases.hold(image.image_id) as lease:
+            removal = self.inner.begin_removal(image, lease)
             try:
                 for location in image.locations:
                     self._remove_data(image.image_id, location)
             except BaseException:
                 self.inner.undo_removal(image, removal)
                 raise
-        self.inner.finish_removal(image, removal)
+            self.inner.finish_removal(image, removal)
 
     def _remove_data(self, image_id: str, location: Location) -> None:
         """Delete the data at a location, or find that nobody can; what may succeed another time is raised."""

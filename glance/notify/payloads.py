@@ -82,6 +82,11 @@ def of_sent_image(image: Image, bytes_sent: int, receiver_project: str | None, r
     return payload if destination_ip is None else {**payload, 'destination_ip': destination_ip}
 
 
+def of_scrubbed_image(image_id: str, owner: str | None, locations: int, errors: int) -> Payload:
+    """``image.scrub``: the data at so many locations of a deleted image is gone, at so many it could not be removed."""
+    return {'id': image_id, 'owner': owner, 'locations': locations, 'errors': errors}
+
+
 # Members
 
 def of_member(member: Member) -> Payload:

@@ -68,10 +68,12 @@ class Backends:
     """The configured stores.
 
     :param conf: with the options of ``glance.conf`` registered and the files read
+    :param reserved: whether the stores for the service's own use are wanted, whose directories are made where missing
     :raises ConfigurationError: naming the option and its value; StoreConfigurationError for options of one store
     """
 
-    def __init__(self, conf: cfg.ConfigOpts):
+    def __init__(self, conf: cfg.ConfigOpts, reserved: bool = True):
+        self._with_reserved = reserved
         self.multiple = bool(conf.enabled_backends)
         """Whether stores have names."""
         self._backends: dict[str, Backend] = {}
@@ -199,6 +201,8 @@ class Backends:
 
     def _reserve(self, key: str, name: str | None, directory: str) -> None:
         """Add a store for the service's own use."""
+        if not self._with_reserved:
+            return
         self._reserved[key] = Backend(name, 'file', drivers.load('file', key).in_directory(directory, name))
 
     def _check_directories(self) -> None:

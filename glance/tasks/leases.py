@@ -11,6 +11,7 @@ import logging
 import os
 import socket
 import threading
+import time
 import uuid
 from collections.abc import Iterator
 
@@ -21,6 +22,8 @@ LOG = logging.getLogger(__name__)
 # Seconds that a lease is valid without a heartbeat, and between two heartbeats.
 DURATION = 600
 HEARTBEAT = 30
+# Seconds before its end from which on a lease is not relied on: what has begun then may take that long.
+MARGIN = 60
 # States of processes that have ended and wait to be reaped.
 _ENDED = ('Z', 'X')
 
@@ -75,13 +78,23 @@ def prolonged(lease: Lease) -> Lease:
     return dataclasses.replace(lease, expires_at=utcnow() + datetime.timedelta(seconds=DURATION))
 
 
+def of_dead_workers(database: Database) -> list[Lease]:
+    """Return the leases of workers whose process on this machine is gone."""
+    return [lease for lease in database.lease_list(worker_prefix=host_prefix()) if not is_alive(lease.worker)]
+
+
+def _relied_on_until() -> float:
+    return time.monotonic() + DURATION - MARGIN
+
+
 class LeaseKeeper:
     """The leases of this process and the thread that prolongs them."""
 
     def __init__(self, database: Database):
         self._database = database
         self._worker = worker_name()
-        self._held: set[str] = set()
+        # Attempts, with the time of the monotonic clock until which their leases are relied on.
+        self._held: dict[str, float] = {}
         self._changed = threading.Event()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -95,7 +108,7 @@ class LeaseKeeper:
         """
         lease = new_lease(image_id, self._worker, storage, staging)
         with self._lock:
-            self._held.add(lease.attempt)
+            self._held[lease.attempt] = _relied_on_until()
             if self._thread is None:
                 self._thread = threading.Thread(target=self._beat, name='leases', daemon=True)
                 self._thread.start()
@@ -103,7 +116,12 @@ class LeaseKeeper:
             yield lease
         finally:
             with self._lock:
-                self._held.discard(lease.attempt)
+                self._held.pop(lease.attempt, None)
+
+    def is_sure(self, lease: Lease) -> bool:
+        """Tell whether a lease that is held here was prolonged lately enough for nobody else to take it over soon."""
+        with self._lock:
+            return time.monotonic() < self._held.get(lease.attempt, 0)
 
     def close(self) -> None:
         """End the heartbeat."""
@@ -116,7 +134,10 @@ class LeaseKeeper:
             if not held:
                 continue
             try:
+                until = _relied_on_until()
                 self._database.lease_renew(held, utcnow() + datetime.timedelta(seconds=DURATION))
+                with self._lock:
+                    self._held.update((attempt, until) for attempt in held if attempt in self._held)
             except Exception as error:
                 # A heart that stops would cost running uploads their leases: it goes on whatever happened.
                 LOG.warning('The leases of %d running uploads could not be prolonged: %s', len(held), error)

@@ -28,9 +28,7 @@ def recover(database: Database, stores: Backends) -> int:
     run in several processes at once, beside running uploads.
     """
     lapsed = database.lease_list(expired_at=leases.utcnow())
-    here = [lease for lease in database.lease_list(worker_prefix=leases.host_prefix())
-            if not leases.is_alive(lease.worker)]
-    dead = {lease.attempt: lease for lease in lapsed + here}
+    dead = {lease.attempt: lease for lease in lapsed + leases.of_dead_workers(database)}
     return sum(_undo(database, stores, lease) for lease in dead.values())
 
 

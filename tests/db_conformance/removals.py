@@ -1,7 +1,11 @@
 """Images that wait for their data to be removed: it goes, or they come back."""
+import datetime
+
 from glance import exceptions
-from glance.db.interface import Removal
-from tests.db_conformance.base import ADMIN, DatabaseCase, moment
+from glance.db.interface import PendingImage, Removal
+from tests.db_conformance.base import ADMIN, EPOCH, LATER, DatabaseCase, lease, moment
+
+NOW = LATER - datetime.timedelta(days=30)
 
 
 class Removals(DatabaseCase):
@@ -67,11 +71,11 @@ class Removals(DatabaseCase):
         self.db.image_restore(image['id'], 'active', removal)
         self.assertEqual(['v'], [location['url'] for location in self.get(image['id'])['locations']])
 
-    def test_only_data_of_pending_images_goes(self):
+    def test_only_data_that_is_pending_goes(self):
         image, removal = self.pending()
         self.db.image_restore(image['id'])
         ids = [location['id'] for location in removal.locations]
-        self.assertRaises(exceptions.StatusConflict, self.db.image_scrubbed, image['id'], ids)
+        self.assertFalse(self.db.image_scrubbed(image['id'], ids))
         self.assertRaises(exceptions.ImageNotFound, self.db.image_scrubbed, 'nobody', ids)
         self.assertEqual(2, len(self.get(image['id'])['locations']))
 
@@ -145,6 +149,132 @@ class Objects(DatabaseCase):
         self.db.image_remove(image['id'], 'pending_delete')
         self.db.image_scrubbed(image['id'], [image['locations'][0]['id']])
         self.check_free()
+
+
+class Pending(DatabaseCase):
+    """The queue of the scrubber."""
+
+    def removed(self, number, **values):
+        image_id = '%08d-0000-4000-8000-000000000000' % number
+        image = self.create(**{'id': image_id, 'locations': [{'url': 'u%d' % number}], 'properties': {'a': '1'}, **values})
+        self.db.image_remove(image_id, 'pending_delete')
+        return image
+
+    def ids(self, before=LATER, **arguments):
+        return [image.image_id for image in self.db.pending_list(before, **arguments)]
+
+    def claim(self, *images, now=NOW, worker='w', dead=(), before=LATER):
+        mine = lease('', worker, now + datetime.timedelta(minutes=10))
+        return mine, [each.image_id for each in self.db.pending_claim(
+            [image['id'] for image in images], mine, now, before, dead)]
+
+    def test_what_waits(self):
+        live = self.create(locations=[{'url': 'u'}])
+        image = self.removed(1, locations=[{'url': 'u', 'metadata': {'store': 's'}}, {'url': 'v'}], owner='me')
+        self.assertEqual([PendingImage(image['id'], 'pending_delete', 'me', {'a': '1'}, [
+            {**location, 'status': 'pending_delete'} for location in image['locations']])], self.db.pending_list(LATER))
+        self.db.image_scrubbed(image['id'], [image['locations'][0]['id']])
+        self.assertEqual(['v'], [location['url'] for location in self.db.pending_list(LATER)[0].locations])
+        self.db.image_scrubbed(image['id'], [image['locations'][1]['id']])
+        self.assertEqual([], self.db.pending_list(LATER))
+        self.assertEqual('active', self.get(live['id'])['status'])
+
+    def test_nothing_waits_before_its_time(self):
+        self.removed(1)
+        self.assertEqual([], self.ids(before=EPOCH))
+        self.assertEqual(1, len(self.ids()))
+
+    def test_pages(self):
+        images = [self.removed(number)['id'] for number in (3, 1, 5, 2, 4)]
+        images.sort()
+        self.assertEqual(images, self.ids())
+        self.assertEqual(images[:2], self.ids(limit=2))
+        self.assertEqual(images[2:4], self.ids(after=images[1], limit=2))
+        self.assertEqual([], self.ids(after=images[-1]))
+
+    def test_single_locations_of_an_image_that_goes_on(self):
+        image = self.create(locations=[{'url': 'u'}, {'url': 'v'}], properties={'a': '1'})
+        self.update(image['id'], remove_locations={image['locations'][0]['id']: 'pending_delete'})
+        found, = self.db.pending_list(LATER)
+        self.assertEqual(('active', {}, ['u']), (found.status, found.properties, [each['url'] for each in found.locations]))
+        _, claimed = self.claim(image)
+        self.assertEqual([image['id']], claimed)
+        self.assertFalse(self.db.image_scrubbed(image['id'], [found.locations[0]['id']]))
+        self.assertEqual(([], 'active'), (self.ids(), self.get(image['id'])['status']))
+
+    def test_single_locations_outlive_their_image(self):
+        image = self.create(locations=[{'url': 'u'}, {'url': 'v'}])
+        one, two = image['locations']
+        self.update(image['id'], remove_locations={one['id']: 'pending_delete'})
+        self.db.image_remove(image['id'], 'pending_delete')
+        self.assertEqual([['u', 'v']], [[each['url'] for each in found.locations] for found in self.db.pending_list(LATER)])
+        self.assertFalse(self.db.image_scrubbed(image['id'], [two['id']]))
+        self.assertTrue(self.db.image_scrubbed(image['id'], [one['id']]))
+
+    def test_one_claims_and_others_do_not(self):
+        one, two = self.removed(1), self.removed(2)
+        mine, claimed = self.claim(one)
+        self.assertEqual([one['id']], claimed)
+        self.assertEqual([two['id']], self.claim(one, two)[1])
+        self.db.lease_release([mine.attempt])
+        self.assertEqual([one['id']], self.claim(one, two)[1])
+
+    def test_claims_lapse_and_dead_ones_do_not_count(self):
+        image = self.removed(1)
+        mine, _ = self.claim(image)
+        self.assertEqual([], self.claim(image, now=NOW + datetime.timedelta(minutes=9))[1])
+        other, claimed = self.claim(image, now=NOW + datetime.timedelta(minutes=10))
+        self.assertEqual([image['id']], claimed)
+        self.assertEqual([], self.claim(image, dead=[mine.attempt])[1])
+        self.assertEqual([image['id']], self.claim(image, dead=[other.attempt])[1])
+
+    def test_a_clock_that_was_set_back_keeps_nobody_off(self):
+        image = self.removed(1)
+        self.claim(image, now=NOW + datetime.timedelta(days=1))
+        self.assertEqual([image['id']], self.claim(image)[1])
+
+    def test_who_claims_what_has_changed_gets_what_there_is(self):
+        restored, gone = self.removed(1), self.removed(2)
+        self.db.image_restore(restored['id'])
+        self.db.image_scrubbed(gone['id'], [gone['locations'][0]['id']])
+        nobody = {'id': '00000009-0000-4000-8000-000000000000'}
+        self.assertEqual([], self.claim(restored, gone, nobody, {'id': 'x' * 99})[1])
+        self.assertEqual([], self.claim(self.removed(3), before=EPOCH)[1])
+
+    def test_scrubbing_gives_the_claim_back(self):
+        image = self.removed(1, locations=[{'url': 'u'}, {'url': 'v'}])
+        mine, _ = self.claim(image)
+        self.db.image_scrubbed(image['id'], [image['locations'][0]['id']], release='another')
+        self.assertEqual([], self.claim(image)[1])
+        self.db.image_scrubbed(image['id'], [], release=mine.attempt)
+        self.assertEqual([image['id']], self.claim(image)[1])
+
+    def test_what_is_being_scrubbed_is_not_restored(self):
+        image, now = self.removed(1), datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
+        mine, _ = self.claim(image, now=now)
+        self.assertRaises(exceptions.Conflict, self.db.image_restore, image['id'])
+        self.db.lease_release([mine.attempt])
+        self.db.image_restore(image['id'])
+        self.db.image_remove(image['id'], 'pending_delete')
+        self.claim(image, now=moment(0))
+        self.db.image_restore(image['id'])
+        self.assertEqual([], self.db.lease_list(expired_at=LATER))
+
+    def test_data_that_is_removed_at_once_is_left_to_who_does_it(self):
+        image = self.create(locations=[{'url': 'u'}])
+        one = lease(image['id'])
+        removal = self.db.image_remove(image['id'], 'pending_delete', acquire=one)
+        self.assertEqual(one.attempt, removal.attempt)
+        self.assertEqual([], self.claim(image, now=LATER - datetime.timedelta(seconds=1))[1])
+        self.db.image_restore(image['id'], 'active', removal)
+        removal = self.db.image_remove(image['id'], 'pending_delete', acquire=lease(image['id']))
+        self.assertEqual([image['id']], self.claim(image, dead=[removal.attempt])[1])
+        self.assertRaises(exceptions.LeaseLost, self.db.image_restore, image['id'], 'active', removal)
+
+    def test_no_lease_without_data(self):
+        image = self.create()
+        self.assertIsNone(self.db.image_remove(image['id'], 'pending_delete', acquire=lease(image['id'])).attempt)
+        self.assertEqual([], self.db.lease_list(expired_at=LATER))
 
 
 class References(DatabaseCase):

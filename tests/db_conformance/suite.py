@@ -1,8 +1,9 @@
 """Puts the mixins together with a TestCase that makes databases."""
 from tests.db_conformance import caches, images, lists, members, races, removals, usage
 
-MIXINS = (images.CreateAndGet, images.Update, images.Remove, images.Leases, removals.Removals, removals.Objects, removals.References, members.Members, lists.Visibility,
-          lists.Filters, lists.Pages, lists.OtherOwners, usage.Usage, usage.Charges, caches.Caches, races.Races)
+MIXINS = (images.CreateAndGet, images.Update, images.Remove, images.Leases, removals.Removals, removals.Pending,
+          removals.Objects, removals.References, members.Members, lists.Visibility, lists.Filters, lists.Pages,
+          lists.OtherOwners, usage.Usage, usage.Charges, caches.Caches, races.Races)
 
 
 def cases(module: str, base: type, mixins=MIXINS, prefix: str = '') -> dict[str, type]:

@@ -92,7 +92,7 @@ class Daemon:
     def run(self, module: str, *arguments: str) -> subprocess.CompletedProcess:
         """Run another program of the project (``glance.cmd.…``) with this server's configuration file."""
         command = [sys.executable, '-m', module, '--config-file', str(self.config_file), *arguments]
-        return subprocess.run(command, cwd=self.folder, env=_environment(), stdin=subprocess.DEVNULL,
+        return subprocess.run(command, cwd=self.folder, env=environment(), stdin=subprocess.DEVNULL,
                               capture_output=True, text=True, timeout=300)
 
     def start(self) -> Self:
@@ -122,13 +122,13 @@ class Daemon:
             listener.bind(('127.0.0.1', self.port or 0))
             listener.listen(128)
             self.port = listener.getsockname()[1]
-            environment = {**_environment(), 'GLANCE_TEST_SOCKET_FD': str(listener.fileno())}
+            variables = {**environment(), 'GLANCE_TEST_SOCKET_FD': str(listener.fileno())}
             self.settings['DEFAULT']['bind_port'] = self.port
             self.write_config()
             with self.log_file.open('ab') as log:
                 self.process = subprocess.Popen(
                     [sys.executable, '-m', self.MODULE, '--config-file', str(self.config_file)],
-                    cwd=self.folder, env=environment, pass_fds=[listener.fileno()], start_new_session=True,
+                    cwd=self.folder, env=variables, pass_fds=[listener.fileno()], start_new_session=True,
                     stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
     def wait_until_ready(self) -> None:
@@ -269,7 +269,7 @@ def _merged(base: Settings, extra: Settings) -> Settings:
     return {section: {**base.get(section, {}), **extra.get(section, {})} for section in {**base, **extra}}
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """The caller's environment without what would reach into a daemon, and with this tree first on the path."""
     foreign = ('OS_', 'GLANCE_', 'LISTEN_', 'NOTIFY_SOCKET', 'http_proxy', 'https_proxy', 'HTTP_PROXY', 'HTTPS_PROXY')
     kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}

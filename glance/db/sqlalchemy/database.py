@@ -14,13 +14,14 @@ from glance.db.sqlalchemy.images import ImageOperations
 from glance.db.sqlalchemy.leases import LeaseOperations
 from glance.db.sqlalchemy.members import MemberOperations
 from glance.db.sqlalchemy.models import image_locations
+from glance.db.sqlalchemy.pending import PendingOperations
 from glance.db.sqlalchemy.removals import RemovalOperations
 from glance.db.sqlalchemy.usage import UsageOperations
 
 NAMES = tuple(option.dest for option in options.database_opts)
 
 
-class SQLDatabase(ImageOperations, RemovalOperations, MemberOperations, LeaseOperations, UsageOperations,
+class SQLDatabase(ImageOperations, RemovalOperations, PendingOperations, MemberOperations, LeaseOperations, UsageOperations,
                   CacheOperations):
     """Records in SQLite, MariaDB/MySQL or PostgreSQL. Threads share it; a forked process must make its own."""
 

@@ -26,7 +26,7 @@ from glance.db.interface import (
 from glance.db.objects import hash_of
 from glance.db.sqlalchemy import documents
 from glance.db.sqlalchemy.engine import Engine
-from glance.db.sqlalchemy.leases import drop_lease, give_back_lease
+from glance.db.sqlalchemy.leases import drop_lease, give_back_lease, lease_row, take_lease
 from glance.db.sqlalchemy.listing import Pages
 from glance.db.sqlalchemy.members import drop_double_members
 from glance.db.sqlalchemy.models import image_leases, image_locations, image_members, image_properties, image_tags, images
@@ -43,7 +43,6 @@ CREATION_TIMES = ('created_at', 'updated_at')
 CHILDREN = frozenset(('properties', 'tags', 'locations'))
 ANY_ORDER = (('id', 'asc'),)
 READ_ONLY = frozenset(('deleted', 'deleted_at', 'is_member'))
-LEASE_COLUMNS = tuple(column.name for column in image_leases.c if column.name != 'image_id')
 REVIVED = ('updated_at', 'deleted', 'deleted_at')
 
 
@@ -67,7 +66,7 @@ class ImageOperations(Operations):
         self._by_ids = {anonymous: select.where(is_in_page) for anonymous, select in selects.items()}
         self._pages = Pages(engine.dialect)
         self._upsert_property = engine.dialect.upsert(image_properties, ('image_id', 'name'), ('value', *REVIVED))
-        self._upsert_lease = engine.dialect.upsert(image_leases, ('image_id',), LEASE_COLUMNS)
+        self._take_lease = take_lease(engine.dialect)
         self._accounts = Accounts(engine.dialect)
 
     def image_create(self, values: Mapping[str, Any], charge: Charge | None = None) -> ImageRecord:
@@ -153,15 +152,15 @@ class ImageOperations(Operations):
             if release is not None:
                 give_back_lease(connection, image_id, release)
             if acquire is not None:
-                connection.execute(self._upsert_lease, {
-                    **dataclasses.asdict(acquire), 'expires_at': self._dialect.time(acquire.expires_at)})
+                connection.execute(self._take_lease, lease_row(self._dialect, acquire))
             self._update_properties(connection, image_id, changes, now)
             self._update_tags(connection, image_id, changes, now)
             return Written(now, self._update_locations(connection, image_id, changes, now))
 
         return self._engine.write(update, applied=self._row_is({'id': image_id, **row}))
 
-    def image_remove(self, image_id: str, status: str = 'deleted', from_status: str | None = None) -> Removal:
+    def image_remove(self, image_id: str, status: str = 'deleted', from_status: str | None = None,
+                     acquire: Lease | None = None) -> Removal:
         validation.check_location_status(status, validation.REMOVED_STATUSES)
         if not validation.is_id(image_id):
             raise exceptions.ImageNotFound(str(image_id))
@@ -181,10 +180,13 @@ class ImageOperations(Operations):
                     connection.execute(_live(table, table.update(), image_id).values(**dead, **more))
             if shared:
                 connection.execute(image_locations.update().where(image_locations.c.id.in_(shared)).values(status='deleted'))
-            if counts.leases:
+            lease = acquire if removed and status == 'pending_delete' else None
+            if lease is not None:
+                connection.execute(self._take_lease, lease_row(self._dialect, lease))
+            elif counts.leases:
                 drop_lease(connection, image_id)
             if removed or status == 'deleted':
-                return Removal(now, status, removed)
+                return Removal(now, status, removed, lease.attempt if lease else None)
             connection.execute(images.update().where(self._is_id(_text(image_id))).values(status='deleted'))
             return Removal(now, 'deleted', removed)
 

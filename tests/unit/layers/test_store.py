@@ -487,7 +487,7 @@ class OrderTest(unittest.TestCase):
 
     def test_the_data_goes_between_the_two_steps_of_the_record(self):
         seen = []
-        images, spy, store = self.layer(begin_removal=lambda image: seen.append(dict(store.objects)),
+        images, spy, store = self.layer(begin_removal=lambda image, lease: seen.append(dict(store.objects)),
                                         finish_removal=lambda image, removal: seen.append(dict(store.objects)))
         store.objects[store.url('i')] = DATA
         images.remove(self.image(status='active', locations=[Location(store.url('i'))]))

@@ -125,7 +125,7 @@ class HeartbeatTest(unittest.TestCase):
         keeper = self.keeper()
         with self.assertRaises(KeyboardInterrupt), keeper.hold(self.image_id):
             raise KeyboardInterrupt
-        self.assertEqual(set(), keeper._held)
+        self.assertFalse(keeper._held)
 
     def test_closing_ends_the_thread(self):
         keeper = self.keeper()
