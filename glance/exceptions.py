@@ -259,6 +259,10 @@ class RangeNotSupported(StoreError):
     message = 'The image store cannot deliver a part of an image.'
 
 
+class WalkNotSupported(StoreError):
+    message = 'The image store cannot list what it holds.'
+
+
 class BadLocation(StoreError):
     message = 'The location is not valid.'
 

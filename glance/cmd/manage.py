@@ -1,4 +1,4 @@
-"""``glance-manage``: brings the database to this release, and tells where it stands.
+"""``glance-manage``: brings the database to this release, removes old rows, and compares records with stores.
 
 Exit codes: 0 done, or nothing to do; 1 refused or failed, with one line ``ERROR: …`` on stderr; 2 wrong command line.
 ``db check`` also answers with its exit code: 3 expand, 4 migrate or 5 contract is the next step.
@@ -7,24 +7,36 @@ A database of upstream's newest release works as it is, so nothing is urgent the
 that the scripts which roll out any release go on with ``db expand``; its text says that the step can wait.
 """
 import argparse
+import contextlib
+import datetime
+import logging
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import sqlalchemy as sa
 from oslo_config import cfg
 
 from glance import conf
+from glance.cmd import store_audit
+from glance.db.interface import MAX_INTEGER
 from glance.db.sqlalchemy import schema
+from glance.db.sqlalchemy.database import SQLDatabase
+from glance.db.sqlalchemy.purge import Purge
 from glance.db.sqlalchemy.schema import SchemaError, Step
 from glance.exceptions import GlanceError
 
 PROG = 'glance-manage'
+LOG = logging.getLogger(__name__)
 USAGE = f"""usage: {PROG} [options] db ACTION [arguments]
        {PROG} [options] db_ACTION [arguments]
 
-categories:
-  db    the database: its schema, and the rows that a release moves"""
+       {PROG} [options] store audit [arguments]
 
+categories:
+  db      the database: its schema, the rows that a release moves, and those that nobody needs any more
+  store   the stores: data without a record, records without data"""
+
+EPOCH = datetime.datetime(1970, 1, 1)
 UP_TO_DATE = 'Database is up to date. No migrations needed.'
 EXIT_CODES = {None: 0, Step.EXPAND: 3, Step.MIGRATE: 4, Step.CONTRACT: 5}
 ONLINE_ENGINES = ('mysql', 'mariadb', 'sqlite')
@@ -72,6 +84,7 @@ def _add_commands(commands: argparse._SubParsersAction) -> None:
             parser.set_defaults(run=run)
             for add in arguments:
                 add(parser)
+    store_audit.add_commands(commands)
 
 
 def _revision(default: str | None, text: str) -> Callable[[argparse.ArgumentParser], None]:
@@ -86,10 +99,23 @@ def _force(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--force', action='store_true', help='even when a newer revision is on record')
 
 
+def _number(name: str, default: int, text: str) -> Callable[[argparse.ArgumentParser], None]:
+    """A number that can be given as ``--name N``, with dashes or underscores, or in its place."""
+    def add(parser: argparse.ArgumentParser) -> None:
+        parser.add_argument(f'--{name}', f'--{name.replace("_", "-")}', dest=name, metavar='N', type=int, default=default,
+                            help=f'{text}; {default} by default')
+        parser.add_argument(name, nargs='?', metavar=name.upper(), type=int, default=argparse.SUPPRESS, help=text)
+    return add
+
+
+def _dry_run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument('--dry-run', action='store_true', help='count only')
+
+
 def _list_actions(_config: cfg.ConfigOpts) -> int:
     print(f'usage: {PROG} [options] db ACTION [arguments]\n\nactions:')
     for name, (run, _) in ACTIONS.items():
-        print(f'  {name:<16} {run.__doc__}')
+        print(f'  {name:<18} {run.__doc__}')
     return 2
 
 
@@ -176,6 +202,46 @@ def contract(config: cfg.ConfigOpts) -> int:
     return 0
 
 
+def purge(config: cfg.ConfigOpts) -> int:
+    """Remove rows for good that were deleted long ago, of all tables but images."""
+    with _purge(config) as work:
+        rows = work.count() if config.command.dry_run else work.run()
+    for table, number in rows.items():
+        print(f'{table}: {number} rows {"would be" if config.command.dry_run else "were"} removed')
+    return 0
+
+
+def purge_images_table(config: cfg.ConfigOpts) -> int:
+    """Remove images for good that were deleted long ago; to be run after purge."""
+    with _purge(config) as work:
+        if config.command.dry_run:
+            done = work.count_images()
+        else:
+            LOG.warning('Purged images can never be brought back. Their ids stay taken: no image gets one of them again.')
+            done = work.run_images()
+    print(f'images: {done.removed} rows {"would be" if config.command.dry_run else "were"} removed')
+    if done.kept:
+        print(f'images: {done.kept} old rows stay, for they still have properties, tags, locations or members; run '
+              f'"{PROG} db purge" before')
+    return 0
+
+
+@contextlib.contextmanager
+def _purge(config: cfg.ConfigOpts) -> Iterator[Purge]:
+    age, rows = config.command.age_in_days, config.command.max_rows
+    now = datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
+    if age < 0:
+        raise SchemaError(f'age_in_days is {age}; it must not be negative')
+    if age >= (now - EPOCH).days:
+        raise SchemaError(f'age_in_days is {age}; that was before 1970')
+    if not -1 <= rows <= MAX_INTEGER:
+        raise SchemaError(f'max_rows is {rows}; it must be -1 (all rows) or a number up to {MAX_INTEGER}')
+    database = SQLDatabase(config)
+    with contextlib.closing(database):
+        database.check()
+        yield Purge(database.engine, now - datetime.timedelta(days=age), rows)
+
+
 def downgrade(_config: cfg.ConfigOpts) -> int:
     """Not supported."""
     raise SchemaError('Databases cannot be downgraded; restore the backup that was made before the upgrade')
@@ -193,6 +259,7 @@ def _online_engine(config: cfg.ConfigOpts) -> sa.Engine:
     return engine
 
 
+MAX_ROWS = _number('max_rows', 100, 'most rows to remove of each table, -1 for all')
 ACTIONS = {
     'version': (version, ()),
     'check': (check, ()),
@@ -202,6 +269,8 @@ ACTIONS = {
     'expand': (expand, ()),
     'migrate': (migrate, ()),
     'contract': (contract, ()),
+    'purge': (purge, (_number('age_in_days', 30, 'days since the deletion'), MAX_ROWS, _dry_run)),
+    'purge_images_table': (purge_images_table, (_number('age_in_days', 180, 'days since the deletion'), MAX_ROWS, _dry_run)),
     'downgrade': (downgrade, (_revision(None, 'without effect'),)),
 }
 

@@ -192,6 +192,15 @@ class PendingImage:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredLocation:
+    """A location at which there is, or should be, data; its ``url`` is left out when it cannot be decrypted."""
+
+    image_id: str
+    image_status: str
+    location: LocationRecord
+
+
+@dataclass(frozen=True, slots=True)
 class Lease:
     """The right of one worker to finish what it began with an image (an upload), until ``expires_at``.
 
@@ -323,6 +332,7 @@ class Database(Protocol):
         Raises ImageNotFound when it is absent or deleted already, StatusConflict as in ``image_update``.
         """
 
+    @reads
     def pending_list(self, removed_before: datetime.datetime, after: str | None = None, limit: int = 100
                      ) -> list[PendingImage]:
         """Return images with data that waits since then or longer, ordered by id, from behind the one named ``after``.
@@ -357,6 +367,10 @@ class Database(Protocol):
         location is left, when somebody holds a lease to remove the data or, with ``removal``, the image was removed at
         another time, LeaseLost when the lease of the removal is not held any more.
         """
+
+    @reads
+    def location_list(self, after: int = 0, limit: int = 1000) -> list[StoredLocation]:
+        """Return the locations of all images, live or not, whose data is not gone, by id, from behind the id ``after``."""
 
     @reads
     def property_in_use(self, name: str, value: str, except_image: str) -> bool:

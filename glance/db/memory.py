@@ -31,6 +31,7 @@ from glance.db.interface import (
     PendingImage,
     Removal,
     Resource,
+    StoredLocation,
     Written,
 )
 from glance.db.objects import hash_of
@@ -225,6 +226,18 @@ class MemoryDatabase:
             image.update(removed, status=status, deleted=False, deleted_at=None, updated_at=_now())
             del self._removed[image_id]
             self._leases.pop(image_id, None)
+
+    def location_list(self, after: int = 0, limit: int = 1000) -> list[StoredLocation]:
+        with self._lock:
+            found = [StoredLocation(image['id'], image['status'], copy.deepcopy(location)) for image in self._images.values()
+                     for location in (*image['locations'], *map(_stored, self._pending.get(image['id'], ())))]
+            for image_id, removed in self._removed.items():
+                image = self._images[image_id]
+                if image['status'] == 'pending_delete':
+                    found += [StoredLocation(image_id, image['status'], {**location, 'status': 'pending_delete'})
+                              for location in copy.deepcopy(removed['locations'])]
+        found = [each for each in found if each.location['id'] > after]
+        return sorted(found, key=lambda each: each.location['id'])[:limit]
 
     def property_in_use(self, name: str, value: str, except_image: str) -> bool:
         with self._lock:

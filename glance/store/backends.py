@@ -98,9 +98,9 @@ class Backends:
         return tuple({id(backend): backend.store for backend in self._backends.values()}.values())
 
     @property
-    def staging(self) -> Store:
-        """Where data waits for its import."""
-        return self._reserved[options.STAGING].store
+    def staging(self) -> Store | None:
+        """Where data waits for its import; None without reserved stores."""
+        return self._reserved[options.STAGING].store if self._with_reserved else None
 
     def backend(self, name: str) -> Backend:
         """Describe an enabled store, by name or, where stores are unnamed, by scheme. Raises UnknownStore."""
@@ -191,7 +191,7 @@ class Backends:
                 LOG.warning('%s It is left out.', error)
                 continue
             self._backends.update(dict.fromkeys(backend.store.schemes, backend))
-        self._reserve(options.STAGING, None, conf.node_staging_uri.removeprefix('file://'))
+        self._reserve(options.STAGING, None, staging_directory(conf))
         default = conf.glance_store.default_store
         if default not in self._backends:
             raise exceptions.ConfigurationError('[glance_store] default_store = %s is the scheme of none of the stores '
@@ -218,6 +218,13 @@ class Backends:
 
     def _distinct(self) -> Iterator[Backend]:
         yield from {id(backend): backend for backend in (*self._backends.values(), *self._reserved.values())}.values()
+
+
+def staging_directory(conf: cfg.ConfigOpts) -> str:
+    """Return the directory of the staging area of this node."""
+    if conf.enabled_backends:
+        return conf[options.STAGING].filesystem_store_datadir
+    return conf.node_staging_uri.removeprefix('file://')
 
 
 def _title(backend: Backend) -> str:

@@ -30,11 +30,15 @@ class Location:
 
 @dataclass(frozen=True, slots=True)
 class StoredObject:
-    """An object found by ``Store.walk``: its location, its size in bytes and its age in seconds."""
+    """An object found by ``Store.walk``: its location, its size in bytes and its age in seconds.
+
+    ``image_id`` is the image that it was written for, where the store knows.
+    """
 
     location: Location
     size: int
     age: float
+    image_id: str | None = None
 
 
 class Writer(Protocol):
@@ -136,7 +140,7 @@ class Store(Protocol):
         """
 
     def walk(self) -> Iterator[StoredObject]:
-        """Every committed object, in no particular order."""
+        """Every committed object, in no particular order. Raises WalkNotSupported, StoreUnavailable."""
 
     def close(self) -> None:
         """Release threads and connections."""

@@ -2,7 +2,7 @@
 import datetime
 
 from glance import exceptions
-from glance.db.interface import PendingImage, Removal
+from glance.db.interface import PendingImage, Removal, StoredLocation
 from tests.db_conformance.base import ADMIN, EPOCH, LATER, DatabaseCase, lease, moment
 
 NOW = LATER - datetime.timedelta(days=30)
@@ -210,6 +210,19 @@ class Pending(DatabaseCase):
         self.assertEqual([['u', 'v']], [[each['url'] for each in found.locations] for found in self.db.pending_list(LATER)])
         self.assertFalse(self.db.image_scrubbed(image['id'], [two['id']]))
         self.assertTrue(self.db.image_scrubbed(image['id'], [one['id']]))
+
+    def test_where_there_should_be_data(self):
+        live = self.create(locations=[{'url': 'a', 'metadata': {'store': 's'}}, {'url': 'b'}, {'url': 'c'}])
+        one, two, three = live['locations']
+        self.update(live['id'], remove_locations={two['id']: 'pending_delete', three['id']: 'deleted'})
+        waiting, gone = self.removed(1), self.removed(2)
+        self.db.image_scrubbed(gone['id'], [gone['locations'][0]['id']])
+        expected = [StoredLocation(live['id'], 'active', one),
+                    StoredLocation(live['id'], 'active', {**two, 'status': 'pending_delete'}),
+                    StoredLocation(waiting['id'], 'pending_delete', {**waiting['locations'][0], 'status': 'pending_delete'})]
+        self.assertEqual(expected, self.db.location_list())
+        self.assertEqual(expected[:1], self.db.location_list(limit=1))
+        self.assertEqual(expected[1:2], self.db.location_list(one['id'], 1))
 
     def test_one_claims_and_others_do_not(self):
         one, two = self.removed(1), self.removed(2)

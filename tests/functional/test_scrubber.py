@@ -1,6 +1,5 @@
 """``glance-scrubber`` beside a running service, on every database: what it removes, leaves, repeats and shares."""
 import datetime
-import os
 import pathlib
 import shutil
 import subprocess
@@ -20,16 +19,6 @@ DONE, FAILED, INCOMPLETE = 0, 1, 3
 
 class ScrubberTestCase(ApiTestCase):
     SETTINGS = {'DEFAULT': {'delayed_delete': True}}
-
-    def setUp(self):
-        super().setUp()
-        self.addCleanup(self.scrub_all)
-
-    def scrub_all(self):
-        for name in os.listdir(self.server.images):
-            if (self.server.images / name).is_dir():
-                shutil.rmtree(self.server.images / name)
-        self.scrub()
 
     def deleted(self, count=1, **values):
         """Make images with data and delete them; return their ids."""
@@ -101,7 +90,6 @@ class Scrubbing:
         self.assertIn('3 images are scrubbed', self.scrub(scrub_pool_size=2))
         self.assertScrubbed(image_ids)
         self.assertEqual(DATA, self.download(kept).content)
-        self.assertEqual('', self.scrub('--dry-run').partition('WARNING')[0].strip())
 
     def test_not_before_its_time(self):
         young, old = self.deleted(2)
@@ -304,9 +292,7 @@ class InterruptedTest(ScrubberTestCase):
         image_id = self.client.create_image(DATA)['id']
         worker = subprocess.Popen([sys.executable, '-c', 'input()'], stdin=subprocess.PIPE)
         self.addCleanup(worker.communicate)
-        database = SQLDatabase.from_url(self.server.database.url)
-        self.addCleanup(database.close)
-        database.image_remove(image_id, 'pending_delete', acquire=leases.new_lease(image_id, leases.worker_name(worker.pid)))
+        self.remove(image_id, acquire=leases.new_lease(image_id, leases.worker_name(worker.pid)))
         self.scrub()
         self.assertPending([image_id])
         worker.kill()
@@ -314,9 +300,20 @@ class InterruptedTest(ScrubberTestCase):
         self.scrub()
         self.assertScrubbed([image_id])
 
+    def remove(self, image_id, **arguments):
+        database = SQLDatabase.from_url(self.server.database.url)
+        self.addCleanup(database.close)
+        database.image_remove(image_id, 'pending_delete', **arguments)
+
+    def await_scrubbing(self):
+        image_id = self.client.create_image(DATA)['id']
+        self.remove(image_id)
+        wait_for('scrubbed', lambda: self.states([image_id])[image_id][0] == 'deleted')
+
     def test_deletions_that_go_on_are_left_alone(self):
         """A scrubber that runs all the time removes nothing that its store still refuses to the service."""
         process = self.start('--daemon', wakeup_time=0)
+        self.await_scrubbing()
         for _ in range(5):
             image_id = self.client.create_image(DATA)['id']
             path = self.server.images / image_id

@@ -13,7 +13,7 @@ from glance.db.sqlalchemy.engine import Engine
 from glance.db.sqlalchemy.images import ImageOperations
 from glance.db.sqlalchemy.leases import LeaseOperations
 from glance.db.sqlalchemy.members import MemberOperations
-from glance.db.sqlalchemy.models import image_locations
+from glance.db.sqlalchemy.models import image_id_tombstones
 from glance.db.sqlalchemy.pending import PendingOperations
 from glance.db.sqlalchemy.removals import RemovalOperations
 from glance.db.sqlalchemy.usage import UsageOperations
@@ -57,8 +57,8 @@ class SQLDatabase(ImageOperations, RemovalOperations, PendingOperations, MemberO
         return self._engine
 
     def check(self) -> None:
-        """Look for the newest column of this release: where it is missing, the database was not prepared for it."""
-        if not self._engine.read(_is_expanded):
+        """Look for the newest table of this release: where it is missing, the database was not prepared for it."""
+        if not self._engine.read(lambda connection: sa.inspect(connection).has_table(image_id_tombstones.name)):
             raise exceptions.ConfigurationError(
                 'The database is not prepared for this release: run "glance-manage db_sync", or "glance-manage db expand" '
                 'while services of the former release are still running.')
@@ -66,9 +66,3 @@ class SQLDatabase(ImageOperations, RemovalOperations, PendingOperations, MemberO
     def close(self) -> None:
         """Close all connections."""
         self._engine.close()
-
-
-def _is_expanded(connection: sa.Connection) -> bool:
-    inspector, newest = sa.inspect(connection), image_locations.c.object_hash
-    return inspector.has_table(image_locations.name) and newest.name in {
-        column['name'] for column in inspector.get_columns(image_locations.name)}

@@ -29,7 +29,15 @@ from glance.db.sqlalchemy.engine import Engine
 from glance.db.sqlalchemy.leases import drop_lease, give_back_lease, lease_row, take_lease
 from glance.db.sqlalchemy.listing import Pages
 from glance.db.sqlalchemy.members import drop_double_members
-from glance.db.sqlalchemy.models import image_leases, image_locations, image_members, image_properties, image_tags, images
+from glance.db.sqlalchemy.models import (
+    image_id_tombstones,
+    image_leases,
+    image_locations,
+    image_members,
+    image_properties,
+    image_tags,
+    images,
+)
 from glance.db.sqlalchemy.operations import Operations
 from glance.db.sqlalchemy.usage import Accounts
 from glance.db.visibility import is_visible, scopes
@@ -41,6 +49,7 @@ DEFAULTS: Mapping[str, Any] = {
 }
 CREATION_TIMES = ('created_at', 'updated_at')
 CHILDREN = frozenset(('properties', 'tags', 'locations'))
+NEW = 'new_'            # what the parameters of INSERT_IMAGE begin with
 ANY_ORDER = (('id', 'asc'),)
 READ_ONLY = frozenset(('deleted', 'deleted_at', 'is_member'))
 REVIVED = ('updated_at', 'deleted', 'deleted_at')
@@ -77,9 +86,11 @@ class ImageOperations(Operations):
             if charge is not None:
                 self._accounts.admit(connection, charge, row['id'])
             try:
-                connection.execute(images.insert(), row)
+                inserted = connection.execute(INSERT_IMAGE, {NEW + name: value for name, value in row.items()}).rowcount
             except db_errors.DBDuplicateEntry:
-                raise exceptions.Duplicate('Image ID %s already exists!' % row['id']) from None
+                inserted = 0
+            if not inserted:
+                raise exceptions.Duplicate('Image ID %s already exists!' % row['id'])
             stamps = {'image_id': row['id'], 'created_at': image['created_at'], 'updated_at': image['created_at'],
                       'deleted_at': None, 'deleted': False}
             if image['properties']:
@@ -410,6 +421,10 @@ def _count(table: sa.Table, what: sa.ColumnElement | None = None) -> sa.ScalarSe
     return (count.where(table.c.deleted == sa.false()) if 'deleted' in table.c else count).scalar_subquery()
 
 
+# An id that a purged image had is never given again.
+INSERT_IMAGE = images.insert().from_select(documents.COLUMNS, sa.select(*(
+    sa.bindparam(NEW + name, type_=images.c[name].type) for name in documents.COLUMNS)).where(
+    ~sa.exists().where(image_id_tombstones.c.image_id == sa.bindparam(NEW + 'id', type_=images.c.id.type))))
 COUNT_CHILDREN = sa.select(
     _count(image_properties).label('properties'), _count(image_tags).label('tags'),
     _count(image_locations).label('locations'), _count(image_members).label('members'),

@@ -134,6 +134,12 @@ image_leases = _table(
     sa.Index('ix_image_leases_expires_at', 'expires_at'),
 )
 
+image_id_tombstones = _table(
+    'image_id_tombstones',
+    sa.Column('image_id', sa.String(36), primary_key=True),
+    sa.Column('purged_at', sa.DateTime, nullable=False),
+)
+
 owner_locks = _table(
     'owner_locks',
     sa.Column('owner', sa.String(255), primary_key=True),

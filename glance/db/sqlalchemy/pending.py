@@ -1,4 +1,4 @@
-"""The data that waits for the scrubber: which there is, and who removes it."""
+"""The data that should be in stores: where it is, which of it waits for the scrubber, and who removes that."""
 import dataclasses
 import datetime
 import json
@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from glance import exceptions
 from glance.db import validation
 from glance.db.encryption import UrlCipher
-from glance.db.interface import Lease, LocationRecord, PendingImage
+from glance.db.interface import Lease, LocationRecord, PendingImage, StoredLocation
 from glance.db.sqlalchemy.engine import Engine
 from glance.db.sqlalchemy.leases import lease_row, take_lease
 from glance.db.sqlalchemy.models import image_leases, image_locations, image_properties, images
@@ -18,7 +18,7 @@ from glance.db.sqlalchemy.removals import TOGETHER
 
 
 class PendingOperations(Operations):
-    """Locations that are ``pending_delete``, by image."""
+    """Locations of all images, and those that are ``pending_delete``, by image."""
 
     _urls: UrlCipher        # that of ImageOperations
 
@@ -52,6 +52,12 @@ class PendingOperations(Operations):
             return found
 
         return self._engine.write(claim)
+
+    def location_list(self, after: int = 0, limit: int = 1000) -> list[StoredLocation]:
+        statement = sa.select(image_locations, images.c.status.label('image_status')).join(images).where(
+            image_locations.c.id > after, image_locations.c.status != 'deleted').order_by(image_locations.c.id).limit(limit)
+        rows = self._engine.read(lambda connection: connection.execute(statement).all())
+        return [StoredLocation(row.image_id, row.image_status, self._location_record(row)) for row in rows]
 
     def _pending_ids(self, removed_before: datetime.datetime, after: str | None, limit: int) -> sa.Select:
         """Return the select of images of which something waits: of a whole image, or of single locations."""

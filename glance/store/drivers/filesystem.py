@@ -149,12 +149,12 @@ class FileStore:
 
     def walk(self) -> Iterator[StoredObject]:
         for directory in self._directories:
-            for entry in self._scan(directory):
+            for entry in self._entries(directory):
                 with contextlib.suppress(FileNotFoundError):
                     if _NAME.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
                         status = entry.stat(follow_symlinks=False)
                         yield StoredObject(self.location(directory, entry.name), status.st_size,
-                                           time.time() - status.st_mtime)
+                                           time.time() - status.st_mtime, entry.name)
 
     def close(self) -> None:
         self._deadline.close()
@@ -250,12 +250,15 @@ class FileStore:
                     yield entry.path, match['image'], match['attempt']
 
     def _scan(self, directory: Directory) -> list[os.DirEntry]:
+        return list(self._entries(directory))
+
+    def _entries(self, directory: Directory) -> Iterator[os.DirEntry]:
         self._check_mounted(directory)
         try:
             with os.scandir(directory.path) as entries:
-                return list(entries)
+                yield from entries
         except FileNotFoundError:
-            return []
+            return
         except OSError as error:
             LOG.error('%s: listing failed: %s', self.title, error)
             raise exceptions.StoreUnavailable() from error

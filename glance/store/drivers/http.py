@@ -97,7 +97,7 @@ class HttpStore:
         return []
 
     def walk(self) -> Iterator[StoredObject]:
-        return iter(())
+        raise exceptions.WalkNotSupported()
 
     def close(self) -> None:
         self._fetcher.close()

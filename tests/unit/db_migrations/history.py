@@ -59,7 +59,7 @@ MARKERS = (
     Marker('interrupted before Train', ('queens_contract01', '2024_1_expand01'),
            ('2024_1_expand01', 'queens_contract01')),
     Marker('interrupted in Ocata', ('mitaka02', 'ocata_expand01'), ('ocata_expand01',)),
-    Marker('interrupted in ours', ('2024_1_contract01', 'v1_expand01'), ('2024_1_contract01', 'v1_expand01')),
+    Marker('interrupted in ours', ('2024_1_contract01', 'v1_expand03'), ('2024_1_contract01', 'v1_expand03')),
 )
 
 

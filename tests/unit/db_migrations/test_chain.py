@@ -26,10 +26,10 @@ class ChainTest(unittest.TestCase):
         self.assertEqual([], [revision for revision in chain.parents() if len(revision) > 32])
 
     def test_heads(self):
-        self.assertEqual(('v1_expand02', 'v1_contract02'), (chain.head('expand'), chain.head('contract')))
+        self.assertEqual(('v1_expand03', 'v1_contract03'), (chain.head('expand'), chain.head('contract')))
 
     def test_the_contract_head_has_everything_behind_it(self):
-        self.assertEqual(set(chain.parents()), chain.ancestors(['v1_contract02']))
+        self.assertEqual(set(chain.parents()), chain.ancestors(['v1_contract03']))
 
     def test_a_contract_has_its_expand_behind_it_and_no_later_one(self):
         behind = chain.ancestors(['pike_contract01'])
@@ -37,8 +37,8 @@ class ChainTest(unittest.TestCase):
         self.assertNotIn('queens_expand01', behind)
 
     def test_names_that_operators_use(self):
-        for name, revision in (('heads', 'v1_contract02'), ('expand@head', 'v1_expand02'), ('mitaka02', 'mitaka02'),
-                               ('contract@head', 'v1_contract02')):
+        for name, revision in (('heads', 'v1_contract03'), ('expand@head', 'v1_expand03'), ('mitaka02', 'mitaka02'),
+                               ('contract@head', 'v1_contract03')):
             self.assertEqual(revision, chain.resolve(name))
 
     def test_neither_parts_of_names_nor_inventions_are_names(self):
