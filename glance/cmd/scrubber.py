@@ -16,13 +16,13 @@ from oslo_concurrency import lockutils
 from oslo_config import cfg
 
 from glance import conf, environment, exceptions
-from glance.cmd import report
 from glance.conf import libraries
 from glance.db.interface import Database
 from glance.scrub.restore import restore
 from glance.scrub.scrubber import Scrubber
 from glance.store.backends import Backends
 from glance.store.location import redact
+from glance.wsgi import report
 
 PROG = 'glance-scrubber'
 LOG = logging.getLogger(__name__)

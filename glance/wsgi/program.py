@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from glance import conf, exceptions
 from glance.conf import server as server_options
 from glance.metrics import recorder as metrics
-from glance.wsgi import application, debugger, settings
+from glance.wsgi import application, debugger, report, settings
 from glance.wsgi.server import Server
 
 LOG = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ def run(prog: str, build: application.Builder, args: Sequence[str] | None = None
         with metrics.common_folder(conf.CONF):
             application.check(conf.CONF, prog, build)
             return Server(_settings(prog), lambda: _load(prog, build), _reloader(prog, build, args),
-                          lambda: _report(prog)).run()
+                          lambda: report.write(prog)).run()
     except conf.InvalidOptionValue as error:
         return _fail(5, error)
     except exceptions.StoreConfigurationError as error:
@@ -77,30 +77,6 @@ def _reloader(prog: str, build: application.Builder, args: Sequence[str]) -> Cal
         application.check(conf.CONF, prog, build)
         return _settings(prog)
     return reload
-
-
-def _report(prog: str) -> None:
-    """Write the diagnostic report of this process to stderr, or into ``[oslo_reports] log_dir``."""
-    from oslo_reports import guru_meditation_report, opts  # for the rare moment when it is asked for
-    opts.set_defaults(conf.CONF)
-    guru_meditation_report.TextGuruMeditation.handle_signal(
-        _Version, '%s-%d' % (prog, os.getpid()), conf.CONF.oslo_reports.log_dir, sys._getframe())
-
-
-class _Version:
-    """What oslo.reports wants to know of the program."""
-
-    @staticmethod
-    def vendor_string() -> str:
-        return 'OpenStack'
-
-    @staticmethod
-    def product_string() -> str:
-        return 'Glance'
-
-    @staticmethod
-    def version_string_with_package() -> str:
-        return conf.version()
 
 
 def _fail(code: int, error: Exception) -> int:
