@@ -110,7 +110,8 @@ class Audit:
 
     def _missing(self, name: str, store: Store) -> Iterator[Finding]:
         live, missing = self._inventory.counts(name)
-        doubtful = self._forget and not self._force and missing > 1 and missing * 2 > live
+        empty = self._inventory.note('walked ' + name) == '0'
+        doubtful = self._forget and not self._force and missing > 0 and (empty or missing > 1 and missing * 2 > live)
         if doubtful:
             LOG.error('Of %d records, %d name data that store %s does not hold. No record is removed: is the right file '
                       'system mounted? Add --force if the data really is lost.', live, missing, name)

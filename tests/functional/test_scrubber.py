@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from glance.db.sqlalchemy.database import SQLDatabase
 from glance.tasks import leases
-from tests.functional.api.base import DATABASES, JSON_PATCH, ApiTestCase, stored_files, wait_for
+from tests.functional.api.base import JSON_PATCH, ApiTestCase, on_every_database, stored_files, wait_for
 from tests.functional.api.test_removal import DATA, states
 from tests.harness.server import environment
 
@@ -79,8 +79,9 @@ class ScrubberTestCase(ApiTestCase):
             self.execute(f'UPDATE {table} SET deleted_at = :earlier WHERE {column} = :id', earlier=earlier, id=image_id)
 
 
-class Scrubbing:
-    """On each database."""
+@on_every_database
+class Scrubbing(ScrubberTestCase):
+    SETTINGS = {'DEFAULT': {'delayed_delete': True, 'show_multiple_locations': True}}
 
     def test_a_run_removes_what_waits_and_nothing_else(self):
         kept = self.client.create_image(DATA)['id']
@@ -135,7 +136,7 @@ class Scrubbing:
         self.assertScrubbed(image_ids)
 
     def test_two_scrubbers_share_the_work(self):
-        image_ids = self.deleted(250)
+        image_ids = self.deleted(130)
         processes = [self.start(scrub_pool_size=2) for _ in range(2)]
         counts = []
         for process in processes:
@@ -147,9 +148,9 @@ class Scrubbing:
         self.assertScrubbed(image_ids)
 
     def test_killed_and_run_again(self):
-        image_ids = self.deleted(150)
+        image_ids = self.deleted(60)
         process = self.start(scrub_pool_size=2)
-        wait_for('some images scrubbed', lambda: len(set(image_ids) & set(stored_files(self.server.images))) < 140)
+        wait_for('some images scrubbed', lambda: len(set(image_ids) & set(stored_files(self.server.images))) < 57)
         process.kill()
         process.wait()
         for image_id, (status, _, locations) in self.states(image_ids).items():
@@ -169,9 +170,9 @@ class Scrubbing:
             return connection.scalar(sa.text('SELECT COUNT(*) FROM image_leases'))
 
     def test_terminated_in_the_middle(self):
-        image_ids = self.deleted(150)
+        image_ids = self.deleted(60)
         process = self.start()
-        wait_for('some images scrubbed', lambda: len(set(image_ids) & set(stored_files(self.server.images))) < 145)
+        wait_for('some images scrubbed', lambda: len(set(image_ids) & set(stored_files(self.server.images))) < 57)
         process.terminate()
         _, err = process.communicate(timeout=60)
         self.assertEqual(DONE, process.returncode, err)
@@ -220,12 +221,6 @@ class Scrubbing:
         now = datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
         self.execute('INSERT INTO image_locations (image_id, value, meta_data, status, created_at, updated_at, deleted)'
                      " VALUES (:id, :url, '{}', 'active', :now, :now, :false)", id=image_id, url=url, now=now, false=False)
-
-
-for _name, _kind in DATABASES.items():
-    globals()[f'Scrubbing{_name}Test'] = type(f'Scrubbing{_name}Test', (Scrubbing, ScrubberTestCase), {
-        '__module__': __name__, 'DATABASE': _kind,
-        'SETTINGS': {'DEFAULT': {'delayed_delete': True, 'show_multiple_locations': True}}})
 
 
 class DaemonTest(ScrubberTestCase):

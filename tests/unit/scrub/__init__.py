@@ -1,0 +1,1 @@
+"""Delayed delete and the audit of stores."""
