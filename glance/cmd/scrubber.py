@@ -39,7 +39,7 @@ def main(args: Sequence[str] | None = None) -> int:
     except exceptions.GlanceError as error:
         return _fail(str(error))
     except Exception as error:
-        LOG.critical('glance-scrubber failed', exc_info=conf.CONF.debug)
+        LOG.critical('glance-scrubber failed', exc_info=getattr(conf.CONF, 'debug', True))
         return _fail('%s: %s (run again with --debug for details)' % (type(error).__name__, error))
 
 
