@@ -96,7 +96,7 @@ class Audit:
         """Return what speaks against the removal of an object; None when it is nobody's. Empty: it is none at all."""
         if self._unreadable:
             return 'some locations cannot be decrypted, and one of them may name it; check metadata_encryption_key'
-        if name != STAGING and self._inventory.is_named(found):
+        if name != STAGING and (self._inventory.is_named(found) or self._database.object_in_use(found.location.url, '')):
             return ''
         if found.image_id is None:
             return None

@@ -146,6 +146,10 @@ class Scrubber:
         store = self._stores.for_location(location.url, location.metadata)
         if self._failures[id(store)] >= PATIENCE:
             return False
+        if self._database.object_in_use(location.url, except_image=image_id):
+            # Former releases let several images have their data at one place.
+            LOG.warning('The data at %s stays for another image than %s.', redact(location.url), image_id)
+            return True
         try:
             store.delete(location)
         except exceptions.ObjectNotFound:

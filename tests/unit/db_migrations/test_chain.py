@@ -3,7 +3,7 @@ import unittest
 from glance.db.sqlalchemy.migrations import chain
 
 RELEASES = ('ocata', 'pike', 'queens', 'rocky', 'rocky 02', 'train', 'ussuri', 'wallaby', 'xena', 'yoga', 'zed',
-            '2023_1', '2024_1', 'v1', 'v1 02')
+            '2023_1', '2024_1', 'v1', 'v1 02', 'v1 03')
 
 
 def _revision(release: str, branch: str) -> str:

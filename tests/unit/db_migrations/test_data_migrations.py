@@ -118,7 +118,7 @@ class LiveRowsTest(DataMigrationTest):
 
 class HeldObjectsTest(DataMigrationTest):
     def test_the_oldest_location_holds_the_object(self):
-        engine = self.database('v1_contract01', 'v1_expand02')
+        engine = self.database('v1_contract01', 'v1_expand03')
         with engine.begin() as connection:
             connection.execute(sa.text("INSERT INTO image_locations (image_id, value, status, created_at, deleted) VALUES "
                                        "('public', 'gcm1:x:y', 'active', '2024-01-01', 0), ('public', 'rbd://a', 'deleted', '2024-01-01', 1), "
