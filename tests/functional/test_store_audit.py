@@ -92,8 +92,7 @@ class Audit(AuditTestCase):
         self.patch(protected, {'op': 'replace', 'path': '/protected', 'value': False})
 
     def patch(self, image_id, *operations):
-        self.assertStatus(200, self.client.patch(f'/v2/images/{image_id}', list(operations), headers={
-            'Content-Type': 'application/openstack-images-v2.1-json-patch'}))
+        self.assertStatus(200, self.client.patch(f'/v2/images/{image_id}', list(operations)))
 
     def test_uploads_and_images_that_wait_for_the_scrubber_are_left_alone(self):
         image_id = self.client.create_image()['id']
