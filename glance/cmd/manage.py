@@ -104,8 +104,13 @@ def _number(name: str, default: int, text: str) -> Callable[[argparse.ArgumentPa
     def add(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(f'--{name}', f'--{name.replace("_", "-")}', dest=name, metavar='N', type=int, default=default,
                             help=f'{text}; {default} by default')
-        parser.add_argument(name, nargs='?', metavar=name.upper(), type=int, default=argparse.SUPPRESS, help=text)
+        parser.add_argument(name, nargs='?', metavar=name.upper(), type=_whole, default=argparse.SUPPRESS, help=text)
     return add
+
+
+def _whole(text: str) -> int | str:
+    """Read a whole number; argparse also asks about the default of an argument that is not given."""
+    return text if text is argparse.SUPPRESS else int(text)
 
 
 def _dry_run(parser: argparse.ArgumentParser) -> None:
