@@ -9,7 +9,7 @@ from oslo_config import cfg
 
 from glance.conf.errors import InvalidOptionValue
 from glance.conf.files import default_files, find_file, find_paste_file, wsgi_files
-from glance.conf.loading import load, reload, set_up_logging, version
+from glance.conf.loading import load, parse, reload, set_up_logging, version
 from glance.conf.sections import list_opts, register
 from glance.conf.validation import require_database, validate
 
@@ -21,6 +21,7 @@ __all__ = (
     'find_paste_file',
     'list_opts',
     'load',
+    'parse',
     'register',
     'reload',
     'require_database',

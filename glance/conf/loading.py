@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import importlib.metadata
 import io
+import logging
 import re
 import sys
 from collections.abc import Sequence
@@ -26,7 +27,12 @@ _IGNORED_OPTIONS = [
 # Codes with which releases of oslo.config exit when a file gives a wrong value to an option of the command line.
 _BAD_VALUE = (None, 1)
 _COMPLAINT = re.compile(r'argument --([a-z_-]+).*?: (.*)', re.DOTALL)
-_PROGRAM_OPTIONS = {'glance-scrubber': scrubber.CLI_OPTIONS}
+_PROGRAM_OPTIONS = {'glance-scrubber': scrubber.CLI_OPTIONS, 'glance-replicator': replicator.CLI_OPTIONS}
+# What is wrong with the configuration is the result of this program; it reads the files of the servers, not their log.
+_EXAMINER = 'glance-status'
+# "debug" in those files is about the servers, therefore this option has a name of its own there.
+_EXAMINER_OPTIONS = [cfg.BoolOpt('debug', short='d', dest='debug_examination', default=False,
+                                 help='Log what is done to stderr, with tracebacks.')]
 
 
 def version() -> str:
@@ -61,6 +67,14 @@ def load(args: Sequence[str] | None = None, prog: str = 'glance-api', default_co
     return conf
 
 
+def parse(conf: cfg.ConfigOpts, args: Sequence[str], prog: str, usage: str | None = None) -> None:
+    """Read command line and files of a program that has only the options registered with ``conf``, and no log.
+
+    Raises as ``load`` does.
+    """
+    _parse(conf, args, prog, default_files(prog), default_directories(prog), usage)
+
+
 def reload(args: Sequence[str] | None = None, conf: cfg.ConfigOpts = cfg.CONF) -> bool:
     """Read the files of a loaded configuration again, with the same command line; returns whether they were taken over.
 
@@ -86,6 +100,9 @@ def set_up_logging(conf: cfg.ConfigOpts, prog: str = 'glance-api') -> None:
 
     Raises ConfigurationError when the log cannot be written or its own configuration file is wrong.
     """
+    if prog == _EXAMINER:
+        logging.basicConfig(level=logging.DEBUG if conf.debug_examination else logging.CRITICAL + 1)
+        return
     conf.set_default('use_stderr', prog not in SERVERS or not (conf.log_file or conf.log_dir))
     try:
         log.setup(conf, PROJECT, version())
@@ -101,18 +118,32 @@ def _register(conf: cfg.ConfigOpts, prog: str) -> None:
     libraries.set_log_defaults()
     if prog == 'glance-api':
         libraries.set_cors_defaults()
-    log.register_options(conf)
+    if prog == _EXAMINER:
+        conf.register_cli_opts(_EXAMINER_OPTIONS)
+    else:
+        log.register_options(conf)
+        conf.register_cli_opts(_IGNORED_OPTIONS)
     libraries.register_group(conf, 'database')
     sections.register(conf)
-    conf.register_cli_opts(_IGNORED_OPTIONS)
     conf.register_cli_opts(_PROGRAM_OPTIONS.get(prog, ()))
-    if prog == 'glance-replicator':
-        conf.register_opts(replicator.OPTIONS[None])
 
 
 def _read(conf: cfg.ConfigOpts, args: Sequence[str], prog: str, files: list[str], directories: list[str],
           usage: str | None) -> list[str]:
     """Parse and check; returns warnings about old names."""
+    _parse(conf, args, prog, files, directories, usage)
+    warnings = legacy.apply(conf)
+    if prog == _EXAMINER:
+        return warnings
+    validate(conf, prog)
+    for name in ('verbose', 'log_format'):
+        if conf[name]:
+            warnings.append('--%s has no effect any more.' % name.replace('_', '-'))
+    return warnings
+
+
+def _parse(conf: cfg.ConfigOpts, args: Sequence[str], prog: str, files: list[str], directories: list[str],
+           usage: str | None) -> None:
     complaint = io.StringIO()
     try:
         with contextlib.redirect_stderr(complaint):
@@ -132,12 +163,6 @@ def _read(conf: cfg.ConfigOpts, args: Sequence[str], prog: str, files: list[str]
                                  % (error.filename, error.strerror)) from None
     except UnicodeDecodeError as error:
         raise ConfigurationError('A configuration file is not UTF-8 text: %s' % error) from None
-    warnings = legacy.apply(conf)
-    validate(conf, prog)
-    for name in ('verbose', 'log_format'):
-        if conf[name]:
-            warnings.append('--%s has no effect any more.' % name.replace('_', '-'))
-    return warnings
 
 
 def _explained(complaint: str, args: Sequence[str], files: list[str], directories: list[str]) -> str:

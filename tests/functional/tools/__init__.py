@@ -1,0 +1,1 @@
+"""The programs beside the servers, as operators run them."""
