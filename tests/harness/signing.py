@@ -46,6 +46,21 @@ def certificate(key, issuer=None, issuer_key=None, not_before=-DAY, not_after=DA
     return builder.sign(issuer_key or key, hashes.SHA256())
 
 
+def write_server_certificate(path, name, not_after=DAY):
+    """Write a key and a certificate for a host of this name, signed by itself, to a file; return the file's name."""
+    key = private_key('ECC_SECP384R1')
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = datetime.datetime.now(datetime.UTC)
+    found = x509.CertificateBuilder(
+        issuer_name=subject, subject_name=subject, public_key=key.public_key(), serial_number=x509.random_serial_number(),
+        not_valid_before=now - DAY, not_valid_after=now + not_after, extensions=[x509.Extension(
+            x509.SubjectAlternativeName.oid, False, x509.SubjectAlternativeName([x509.DNSName(name)]))],
+    ).sign(key, hashes.SHA256())
+    private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    path.write_text(private.decode() + pem(found))
+    return str(path)
+
+
 def der(found):
     return found.public_bytes(serialization.Encoding.DER)
 
