@@ -23,11 +23,19 @@ class WithTokens(unittest.TestCase):
         self.addresses = ['127.0.0.1:%d' % server.port for server in self.servers]
         self.admins = [server.client(self.keystone.token('admin')) for server in self.servers]
         self.demo = self.servers[0].client(self.keystone.token('demo'))
+        self.addCleanup(self.remove_all)
+
+    def remove_all(self):
+        for admin in self.admins:
+            for hidden in ('true', 'false'):
+                for image in admin.get('/v2/images', params={'os_hidden': hidden, 'visibility': 'all'}).json()['images']:
+                    path = '/v2/images/' + image['id']
+                    admin.patch(path, [{'op': 'replace', 'path': '/protected', 'value': False}])
+                    admin.delete(path)
 
     def test_administrators_copy_images_of_all_projects(self):
         private, hidden = self.demo.create_image(b'private'), self.demo.create_image(b'hidden', os_hidden=True)
         public = self.admins[0].create_image(b'public', visibility='public', protected=True)
-        self.addCleanup(self.admins[0].patch, '/v2/images/' + public['id'], [{'op': 'replace', 'path': '/protected', 'value': False}])
         self.replicator.run('livecopy', *self.addresses, '--token', self.keystone.token('admin'))
         for image in (private, hidden, public):
             found = self.admins[1].get('/v2/images/' + image['id']).json()
@@ -43,6 +51,7 @@ class WithTokens(unittest.TestCase):
         self.assertEqual(404, self.admins[1].get('/v2/images/' + foreign['id']).status_code)
 
     def test_tokens_that_are_not_valid(self):
+        self.demo.create_image(b'data')
         for arguments in (('size', self.addresses[0]), ('size', self.addresses[0], '-t', 'S3CR3T'),
                           ('livecopy', *self.addresses, '-S', 'S3CR3T', '-M', self.keystone.token('admin'))):
             with self.subTest(arguments):

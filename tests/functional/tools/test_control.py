@@ -13,7 +13,7 @@ import psutil
 import requests
 
 from tests.functional.api.base import SECONDS, wait_for
-from tests.harness.server import ROOT, GlanceServer
+from tests.harness.server import ROOT, SHIPPED, GlanceServer
 
 
 class ControlTestCase(unittest.TestCase):
@@ -109,6 +109,19 @@ class Servers(ControlTestCase):
         self.assertFalse(self.answers())
         self.assertIn('not running', self.control('api', 'stop'))
         self.assertIn('not running', self.control('api', 'reload', code=1))
+
+    def test_the_registry(self):
+        port = self.server.settings['DEFAULT']['bind_port']
+        self.server.settings['paste_deploy']['config_file'] = SHIPPED / 'glance-registry-paste.ini'
+        self.server.write_config()
+        self.control('registry', 'start', self.server.config_file)
+        self.url = 'http://127.0.0.1:%d/healthcheck' % port
+        wait_for('an answer', self.answers)
+        self.assertIn('glance-registry is running', self.control('registry', 'status'))
+        self.assertIn('glance-api is stopped', self.control('api', 'status', code=3))
+        self.control('registry', 'reload')
+        self.control('registry', 'stop')
+        self.assertFalse(self.answers())
 
     def test_a_server_that_dies_is_started_again(self):
         keeper = self.open('--respawn', 'api', 'start', self.server.config_file)
