@@ -25,6 +25,8 @@ MAX_REDIRECTS = 5
 # A peer that delivers less than this, measured over a while, holds a thread and means no good.
 SLOW_BYTES_PER_SECOND = 1024
 SLOW_SECONDS = 120.0
+# And however fast it is, an answer does not go on for ever.
+LONGEST_SECONDS = 24 * 3600.0
 
 _REDIRECTS = (301, 302, 303, 307, 308)
 # What must not be told to another origin.
@@ -42,7 +44,8 @@ class Response:
     def __init__(self, raw: urllib3.BaseHTTPResponse, target: Target):
         self.status, self.headers, self.target = raw.status, raw.headers, target
         self._raw = raw
-        self._since, self._bytes = time.monotonic(), 0
+        self._begun = self._since = time.monotonic()
+        self._bytes = 0
 
     @property
     def content_length(self) -> int | None:
@@ -70,7 +73,10 @@ class Response:
 
     def _check_pace(self, count: int) -> None:
         self._bytes += count
-        elapsed = time.monotonic() - self._since
+        now = time.monotonic()
+        if now - self._begun > LONGEST_SECONDS:
+            raise exceptions.FetchFailed('timeout')
+        elapsed = now - self._since
         if elapsed >= SLOW_SECONDS:
             if self._bytes < elapsed * SLOW_BYTES_PER_SECOND:
                 raise exceptions.FetchFailed('timeout')

@@ -51,6 +51,7 @@ set-status              3333  3333   4433     4+33   4433    3+33
 set-other-status        3333  3333   4433     4433   4433    3+33
 deactivate              ++++  3333   4433     4333   4433    ++++
 reactivate              ++++  3333   4433     4333   4433    ++++
+get-locations           3333  3333   4433     4333   44++    ++++
 """
 OTHER = 'p-other'
 V21 = {'Content-Type': 'application/openstack-images-v2.1-json-patch'}
@@ -173,6 +174,7 @@ class Isolation:
             'show-member': [('GET', friend)], 'show-other-member': [('GET', other)],
             'set-status': [('PUT', friend, {'status': status}) for status in ('accepted', 'rejected', 'pending')],
             'set-other-status': [('PUT', other, {'status': status}) for status in ('accepted', 'rejected', 'pending')],
+            'get-locations': [('GET', path + '/locations')],
             'deactivate': [('POST', path + '/actions/deactivate')], 'reactivate': [('POST', path + '/actions/reactivate')],
         }[action]
 

@@ -419,6 +419,22 @@ class PinningTest(Case):
         with self.assertRaises(exceptions.StoreUnavailable):
             reader.readinto(memoryview(bytearray(100)))
 
+    def test_no_answer_goes_on_for_ever(self):
+        location = self.put(bytes(MIB))
+        clock = [0.0]
+        real, fetch.time = fetch.time, type('Clock', (), {'monotonic': staticmethod(lambda: clock[0])})
+        self.addCleanup(setattr, fetch, 'time', real)
+        longest, fetch.LONGEST_SECONDS = fetch.LONGEST_SECONDS, 60.0
+        self.addCleanup(setattr, fetch, 'LONGEST_SECONDS', longest)
+        reader = self.store.open(location)
+        self.addCleanup(reader.close)
+        for clock[0] in (1.0, 60.0):
+            self.assertEqual(100, reader.readinto(memoryview(bytearray(100))))
+        clock[0] = 60.1
+        self.web.version = '"other"'
+        with self.assertRaises(exceptions.StoreUnavailable):
+            reader.readinto(memoryview(bytearray(100)))
+
 
 class TlsTest(Case):
 
