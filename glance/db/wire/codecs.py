@@ -50,7 +50,7 @@ def dumps(value: Any) -> str:
 def loads(text: bytes) -> Any:
     """Return the value of a JSON text. Raises Malformed."""
     try:
-        return json.loads(text.decode('utf-8'), parse_constant=_refuse_constant)
+        return _read(text.decode('utf-8'))
     except (ValueError, RecursionError) as error:
         raise Malformed('not valid JSON: %s' % str(error)[:200]) from None
 
@@ -67,6 +67,7 @@ def _default(value: Any) -> Any:
     raise TypeError('%s cannot be sent' % type(value).__name__)
 
 
+_read = json.JSONDecoder(parse_constant=_refuse_constant).decode
 _write = json.JSONEncoder(default=_default, allow_nan=False, separators=(',', ':')).encode
 
 

@@ -11,7 +11,6 @@ from tests.functional.api import (
     test_members,
     test_quota,
     test_races,
-    test_tags_and_actions,
 )
 
 
@@ -39,20 +38,12 @@ class TestFilters(ThroughRegistry, test_image_list.TestFilters):
     """Lists are filtered."""
 
 
-class TestPaging(ThroughRegistry, test_image_list.TestPaging):
-    """Lists come in pages."""
-
-
 class TestUpload(ThroughRegistry, test_image_data.TestUpload):
     """Data arrives."""
 
 
 class TestMembers(ThroughRegistry, test_members.TestMembers):
     """Images are shared."""
-
-
-class TestTags(ThroughRegistry, test_tags_and_actions.TestTags):
-    """Images are tagged."""
 
 
 class TestImport(ThroughRegistry, test_locations.TestImport):
