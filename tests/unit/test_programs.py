@@ -8,18 +8,19 @@ from unittest import mock
 
 import glance.cmd
 
-PROGRAMS = ['glance-' + module.name.replace('_', '-') for module in pkgutil.iter_modules(glance.cmd.__path__)]
+MODULES = [importlib.import_module('glance.cmd.' + found.name) for found in pkgutil.iter_modules(glance.cmd.__path__)]
+# The others hold parts of programs.
+PROGRAMS = {module.PROG: module.main for module in MODULES if hasattr(module, 'main')}
 
 
 class Programs(unittest.TestCase):
 
     def run_program(self, name: str, *arguments: str) -> tuple[int, str]:
         """Call the function behind a program as ``python -m`` does; its exit code and output."""
-        main = importlib.import_module('glance.cmd.' + name.removeprefix('glance-').replace('-', '_')).main
         output = io.StringIO()
         with contextlib.redirect_stdout(output), mock.patch('os.setpgid'), mock.patch('os.umask'):
             try:
-                code = main(list(arguments))
+                code = PROGRAMS[name](list(arguments))
             except SystemExit as stop:
                 code = stop.code or 0
         return code, output.getvalue()
