@@ -110,7 +110,10 @@ def _number(name: str, default: int, text: str) -> Callable[[argparse.ArgumentPa
 
 def _whole(text: str) -> int | str:
     """Read a whole number; argparse also asks about the default of an argument that is not given."""
-    return text if text is argparse.SUPPRESS else int(text)
+    try:
+        return text if text is argparse.SUPPRESS else int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f'{text!r} is not a whole number') from None
 
 
 def _dry_run(parser: argparse.ArgumentParser) -> None:

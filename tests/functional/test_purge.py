@@ -135,7 +135,7 @@ class ArgumentsTest(ApiTestCase):
         for arguments, code, words in (
                 (('--age_in_days', '-1'), 1, 'must not be negative'), (('--age_in_days', '99999'), 1, 'before 1970'),
                 (('--max_rows', '-2'), 1, 'must be -1'), (('--max_rows', '2147483648'), 1, 'must be -1'),
-                (('--max_rows', 'many'), 2, 'invalid'), (('1', '2', '3'), 2, 'usage')):
+                (('--max_rows', 'many'), 2, 'invalid'), (('many',), 2, 'not a whole number'), (('1', '2', '3'), 2, 'usage')):
             for action in ('purge', 'purge_images_table'):
                 with self.subTest(arguments, action=action):
                     done = self.server.manage('db', action, *arguments)
