@@ -509,6 +509,18 @@ class OrderTest(unittest.TestCase):
         self.assertEqual(['AuthorizeImages', 'EnforceImages', 'QuotaImages', 'SignImages', 'LocateImages', 'DisposeKeys', 'StoreImages',
                           'NotifyImages', 'ReserveImages'], names)
 
+    def test_the_cache_stands_below_every_check_where_a_request_may_use_it(self):
+        class Cache:
+            """No more than the gateway has to see."""
+        env = dataclasses.replace(fakes.make_environment(self), cache=Cache())
+        for cached, below in ((True, 'CacheImages'), (False, 'StoreImages')):
+            layer, names = gateway.images(fakes.caller(), env, cached), []
+            while not isinstance(layer, DatabaseImages):
+                names.append(type(layer).__name__)
+                layer = layer.inner
+            self.assertEqual(below, names[names.index('DisposeKeys') + 1])
+        self.assertEqual('StoreImages', type(gateway.service_images(env)).__name__)
+
     def test_rules_come_before_quotas_and_quotas_before_bytes(self):
         env = fakes.make_environment(self)
         env.conf.set_override('image_size_cap', 1)
