@@ -2,6 +2,7 @@
 import functools
 import multiprocessing
 import os
+import pathlib
 import resource
 import subprocess
 import tempfile
@@ -133,6 +134,25 @@ class FullStore(unittest.TestCase):
         with self.assertRaises(exceptions.StoreUnavailable):
             store.writer(str(uuid.uuid4()))
         self.assertEqual([], os.listdir(self.path))
+
+    def test_empty_directory_may_be_a_mount_point(self):
+        """What starts while the file system is not mounted does not take its images for deleted."""
+        store = make([self.path])
+        self.assertEqual([], os.listdir(self.path))
+        location = store.location(Directory(self.path), self.image_id)
+        for operation in (store.open, store.size, store.delete):
+            with self.assertRaises(exceptions.StoreUnavailable):
+                operation(location)
+        self.assertEqual(([], []), (list(store.walk()), store.sweep(0)))
+        pipeline.store(sources.BytesSource(b'x'), store, str(uuid.uuid4()), algorithm='sha256')
+        with self.assertRaises(exceptions.ObjectNotFound):
+            make([self.path]).delete(location)
+
+    def test_directory_with_images_of_former_releases_is_marked(self):
+        pathlib.Path(self.path, str(uuid.uuid4())).write_bytes(b'x')
+        store = make([self.path])
+        with self.assertRaises(exceptions.ObjectNotFound):
+            store.delete(store.location(Directory(self.path), self.image_id))
 
 
 def store_for_ever(factory, ready) -> None:

@@ -1,5 +1,6 @@
 """The data directories of a file store: how they are configured, and which one a new image goes to."""
 import copy
+import errno
 import json
 import logging
 import os
@@ -26,16 +27,23 @@ class Directory:
     metadata: dict[str, Any] = field(default_factory=dict)
     marked: bool = False
 
-    def prepare(self, mode: int, extra_mode: int = 0) -> None:
-        """Create the directory with ``mode`` where it is missing, give it ``extra_mode``, and place or find the marker.
+    def prepare(self, mode: int, extra_mode: int = 0, for_writing: bool = False) -> None:
+        """Create the directory with ``mode`` where it is missing, give it ``extra_mode``, and find or place the marker.
+
+        A directory that is there and empty may be the mount point of a file system that is not mounted: it is only
+        marked when something is written to it.
 
         :raises OSError: when it cannot be created or is not writable
         """
+        made = not os.path.isdir(self.path)
         os.makedirs(self.path, mode, exist_ok=True)
         if extra_mode:
             self._add_mode(extra_mode)
-        os.close(os.open(self.marker, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o640))
-        self.marked = True
+        if made or for_writing or os.listdir(self.path):
+            os.close(os.open(self.marker, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o640))
+            self.marked = True
+        elif not os.access(self.path, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), self.path)
 
     @property
     def marker(self) -> str:
@@ -44,7 +52,11 @@ class Directory:
 
     def is_missing(self) -> bool:
         """Whether the directory was there and is no more, as when a file system is not mounted."""
-        return self.marked and not os.path.lexists(self.marker)
+        return self.marked and self.is_bare()
+
+    def is_bare(self) -> bool:
+        """Whether nothing tells that this is the directory, and not an empty mount point."""
+        return not os.path.lexists(self.marker)
 
     def location_metadata(self, store: str | None) -> dict[str, Any]:
         """What to remember with an image in here; a copy of its own."""

@@ -15,6 +15,7 @@ import stat
 import time
 import uuid
 from collections.abc import Iterator, Sequence
+from typing import NoReturn
 
 from glance import exceptions
 from glance.store.base import Capability, Location, StoredObject
@@ -90,7 +91,7 @@ class FileStore:
         with write_errors(self.title):
             for directory in self._directories:
                 if not directory.marked:
-                    self._prepare(directory)
+                    self._prepare(directory, for_writing=True)
                 self._check_mounted(directory)
                 self.check_absent(directory, image_id)
             return FileWriter(self, self._choose(size or 0), image_id, attempt, size or 0)
@@ -122,7 +123,7 @@ class FileStore:
         try:
             self._deadline.call(os.unlink, path)
         except FileNotFoundError:
-            self._check_mounted(directory)
+            self._check_not_bare(directory)
             raise exceptions.ObjectNotFound() from None
         except OSError as error:
             LOG.error('%s: removing an image failed: %s', self.title, error)
@@ -194,15 +195,23 @@ class FileStore:
     def title(self) -> str:
         return 'Store %s' % self.name if self.name else 'The file store'
 
-    def _prepare(self, directory: Directory) -> None:
+    def _prepare(self, directory: Directory, for_writing: bool = False) -> None:
         mode = self.file_mode or 0
-        directory.prepare(self._directory_mode, (0o010 if mode & 0o070 else 0) | (0o001 if mode & 0o007 else 0))
+        directory.prepare(self._directory_mode, (0o010 if mode & 0o070 else 0) | (0o001 if mode & 0o007 else 0), for_writing)
 
     def _check_mounted(self, directory: Directory) -> None:
         if self._deadline.call(directory.is_missing):
-            LOG.error('%s: %s has lost its file %s; is its file system mounted?', self.title, directory.path,
-                      directories.MARKER)
-            raise exceptions.StoreUnavailable()
+            self._report_bare(directory)
+
+    def _check_not_bare(self, directory: Directory) -> None:
+        """Raise StoreUnavailable where what is not there may only be out of sight."""
+        if self._deadline.call(directory.is_bare):
+            self._report_bare(directory)
+
+    def _report_bare(self, directory: Directory) -> NoReturn:
+        LOG.error('%s: there is no file %s in %s; is its file system mounted?', self.title, directories.MARKER,
+                  directory.path)
+        raise exceptions.StoreUnavailable()
 
     def _choose(self, size: int) -> Directory:
         """The directory for a new image: the highest priority with room for it, and of these the most room."""
@@ -236,7 +245,7 @@ class FileStore:
         try:
             yield
         except (FileNotFoundError, NotADirectoryError):
-            self._check_mounted(directory)
+            self._check_not_bare(directory)
             raise exceptions.ObjectNotFound() from None
         except OSError as error:
             LOG.error('%s: reading failed: %s', self.title, error)
