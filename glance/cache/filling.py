@@ -253,6 +253,12 @@ class EntryReader(_FallingBack):
     def fileno(self) -> int | None:
         return self._file.fileno()
 
+    def give_up(self, sent: int) -> None:
+        """The disk does not give back what follows the first ``sent`` bytes: the rest comes from the store."""
+        self._failed()
+        self._position = self.offset + sent
+        self._rest = self._open_rest(self._position)
+
     def close(self) -> None:
         super().close()
         self._file.close()

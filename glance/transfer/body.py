@@ -32,6 +32,14 @@ class ReaderBody:
             yield bytes(buffer[:count])
             self.sent += count
 
+    def remainder(self) -> Iterator[bytes] | None:
+        """What follows the bytes sent, when the file of the reader gave out; None where that is the only place."""
+        give_up = getattr(self.reader, 'give_up', None)
+        if give_up is None:
+            return None
+        give_up(self.sent)
+        return iter(self)
+
     def close(self) -> None:
         """Release the reader and report; further calls do nothing."""
         callbacks, self._callbacks = self._callbacks, []

@@ -200,13 +200,25 @@ class Response:
                 sent = self._connection.sendfile(fd, offset, min(left, _SENDFILE_STEP))
             except (ConnectionError, TimeoutError) as error:
                 raise _ClientGone(error) from None
+            except OSError as error:
+                LOG.error('The kernel cannot send an object: %s', error)
+                sent = 0
             if not sent:
-                raise AbortedResponse('the object ended %d bytes too early' % left)
+                self._send_remainder(body, left)
+                return
             body.sent += sent
             offset += sent
             left -= sent
             if self._left is not None:
                 self._left -= sent
+
+    def _send_remainder(self, body, left: int) -> None:
+        """Go on from another place, where the reader knows one, after the file gave out with ``left`` bytes to come."""
+        pieces = body.remainder()
+        if pieces is None:
+            raise AbortedResponse('the object ended %d bytes too early' % left)
+        for piece in pieces:
+            self._write(piece)
 
     def _head(self, whole: int | None) -> bytes:
         """Build the head and decide how the body is framed."""
