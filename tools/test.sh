@@ -10,6 +10,7 @@
 # The database tests need servers; these variables name others than the defaults:
 #   GLANCE_TEST_MYSQL        mysql+pymysql://root@127.0.0.1:3306
 #   GLANCE_TEST_POSTGRESQL   postgresql+psycopg2://postgres@127.0.0.1:5432
+# GLANCE_TEST_DATA_API=registry has the functional tests keep their records in a glance-registry.
 # The last line says how many tests passed, failed and were skipped; the exit code is 0 only when none failed.
 set -euo pipefail
 
