@@ -3,10 +3,12 @@ import dataclasses
 import hashlib
 import json
 import re
+from collections.abc import Callable
 from typing import Any, Self
 
 from glance import exceptions
 from glance.domain.image import Image, Location
+from glance.domain.properties import IMPORT_LOCK
 
 MAX_URL = 255
 MAX_METADATA_BYTES = 4096
@@ -146,6 +148,24 @@ def remove(image: Image, ordered: list[Location], position: int | None) -> None:
         raise exceptions.Invalid('The image has no location at position %d.' % position)
     del ordered[position]
     image.locations = ordered
+
+
+def remove_all(image: Image, is_removed: Callable[[Location], bool]) -> None:
+    """Remove the locations that are meant, of which there must be at least one, and never all.
+
+    Raises StatusConflict, Conflict while a task works on the image, Forbidden when no location would be left, NotFound when
+    none is meant.
+    """
+    image.check_status('active')
+    holder = image.extra_properties.get(IMPORT_LOCK)
+    if holder:
+        raise exceptions.Conflict('Image %s is being worked on by task %s.' % (image.image_id, holder))
+    kept = [location for location in image.locations if not is_removed(location)]
+    if len(image.locations) < 2 or not kept:
+        raise exceptions.Forbidden('The last location of an image cannot be removed; delete the image instead.')
+    if len(kept) == len(image.locations):
+        raise exceptions.NotFound('The image has no data in this store.')
+    image.locations = kept
 
 
 def _check_open(image: Image) -> None:

@@ -1,4 +1,5 @@
 """Ownership: who may make and change images, whatever the rules say."""
+from collections.abc import Sequence
 from typing import Any
 
 from glance import exceptions
@@ -44,9 +45,9 @@ class AuthorizeImages(Images):
         self._check_readable(image)
         return self.inner.data_size(image)
 
-    def download(self, image: Image, offset: int = 0, length: int | None = None) -> Reader:
+    def download(self, image: Image, offset: int = 0, length: int | None = None, prefer: Sequence[str] = ()) -> Reader:
         self._check_readable(image)
-        return self.inner.download(image, offset, length)
+        return self.inner.download(image, offset, length, prefer)
 
     def _check_readable(self, image: Image) -> None:
         if image.status == 'deactivated' and not self.context.is_admin:

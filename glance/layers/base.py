@@ -1,5 +1,6 @@
 """The verbs on images and their members, and what a layer does by default: forward them."""
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 from glance.context import RequestContext
@@ -70,9 +71,12 @@ class Images:
         """The size in bytes of the data that the caller may download. Raises ObjectNotFound when there is none."""
         return self.inner.data_size(image)
 
-    def download(self, image: Image, offset: int = 0, length: int | None = None) -> Reader:
-        """Open the image's data; ``place`` of the reader names where it is. Raises ObjectNotFound when there is none."""
-        return self.inner.download(image, offset, length)
+    def download(self, image: Image, offset: int = 0, length: int | None = None, prefer: Sequence[str] = ()) -> Reader:
+        """Open the image's data; ``place`` of the reader names where it is. Raises ObjectNotFound when there is none.
+
+        ``prefer`` names stores that are tried before others, in this order.
+        """
+        return self.inner.download(image, offset, length, prefer)
 
     def end_download(self, image: Image, bytes_sent: int, length: int, destination_ip: str | None = None) -> None:
         """Take note that a download ended after ``bytes_sent`` of the ``length`` bytes that were asked for."""

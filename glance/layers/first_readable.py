@@ -10,8 +10,8 @@ class FirstReadable:
 
     Once a byte was delivered the place is kept: the next one might hold other data.
 
-    :param openers: names of the places and what opens them; what that raises is raised when it was the last one
-    :raises ObjectNotFound: when there is no place at all
+    :param openers: names of the places and what opens them; what the last of them raises is raised
+    :raises ObjectNotFound: when there is no place at all, or no data in any of them
     """
 
     def __init__(self, openers: Iterable[tuple[str, Callable[[], Reader]]]):
@@ -47,5 +47,7 @@ class FirstReadable:
             try:
                 return opener()
             except exceptions.GlanceError as failure:
-                error = failure
+                # That there is no data may be said only when there is none in any place.
+                if isinstance(error, exceptions.ObjectNotFound) or not isinstance(failure, exceptions.ObjectNotFound):
+                    error = failure
         raise error

@@ -1,6 +1,6 @@
 """The operator's rules, asked before anything is done or told."""
 import dataclasses
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any
 
 from glance import exceptions
@@ -93,9 +93,12 @@ class EnforceImages(Images):
         self._check('download_image', target_of(image))
         return self.inner.data_size(image)
 
-    def download(self, image: Image, offset: int = 0, length: int | None = None) -> Reader:
-        self._check('download_image', target_of(image))
-        return self.inner.download(image, offset, length)
+    def download(self, image: Image, offset: int = 0, length: int | None = None, prefer: Sequence[str] = ()) -> Reader:
+        target = target_of(image)
+        self._check('download_image', target)
+        if prefer:
+            self._check('download_from_store', target)
+        return self.inner.download(image, offset, length, prefer)
 
     def _allows(self, rule: str, target: Mapping[str, Any]) -> bool:
         return self.env.enforcer.allows(self.context, rule, target)

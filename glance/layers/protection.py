@@ -5,7 +5,7 @@ tell a hidden property from an absent one, while limits count it, events tell it
 """
 import contextlib
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from glance import exceptions
@@ -78,9 +78,9 @@ class ProtectImages(Images):
         with self._whole(image):
             return self.inner.data_size(image)
 
-    def download(self, image: Image, offset: int = 0, length: int | None = None) -> Reader:
+    def download(self, image: Image, offset: int = 0, length: int | None = None, prefer: Sequence[str] = ()) -> Reader:
         with self._whole(image):
-            return self.inner.download(image, offset, length)
+            return self.inner.download(image, offset, length, prefer)
 
     def end_download(self, image: Image, bytes_sent: int, length: int, destination_ip: str | None = None) -> None:
         with self._whole(image):

@@ -2,6 +2,7 @@
 import dataclasses
 import functools
 import logging
+from collections.abc import Sequence
 
 from glance import exceptions
 from glance.domain.image import Image, Location
@@ -105,8 +106,8 @@ class StoreImages(Images):
             raise exceptions.ObjectNotFound()
         return image.size
 
-    def download(self, image: Image, offset: int = 0, length: int | None = None) -> Reader:
-        locations = self.env.stores.in_reading_order(image.locations)
+    def download(self, image: Image, offset: int = 0, length: int | None = None, prefer: Sequence[str] = ()) -> Reader:
+        locations = self.env.stores.in_reading_order(image.locations, prefer)
         try:
             return FirstReadable((self._place_of(location), functools.partial(self._try, image, location, offset, length))
                                  for location in locations)

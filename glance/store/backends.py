@@ -136,24 +136,29 @@ class Backends:
 
     def name_for(self, url: str) -> str | None:
         """The name of the store whose own URLs begin like this one; None when there is none, or stores are unnamed."""
-        found = max(self.enabled, key=lambda store: _match_length(store, url))
-        return found.name if _match_length(found, url) else None
+        found = max(self.enabled, key=lambda store: _match_length(store, url), default=None)
+        return found.name if found is not None and _match_length(found, url) else None
 
-    def in_reading_order(self, locations: Sequence[strategies.L]) -> list[strategies.L]:
+    def name_of(self, url: str, metadata: dict[str, Any]) -> str | None:
+        """The name of the enabled store that a location is in: what its metadata says, else what its URL tells."""
+        name = metadata.get('store')
+        return name if isinstance(name, str) and name in self.names else self.name_for(url)
+
+    def in_reading_order(self, locations: Sequence[strategies.L], prefer: Sequence[str] = ()) -> list[strategies.L]:
         """The locations of an image, the one to read first coming first.
 
-        Stores of more weight come before others, then the strategy of the operator decides, then the given order.
+        Stores in ``prefer`` come first, in its order; then those of more weight come before others, then the strategy of
+        the operator decides, then the given order.
         """
         ordered = self._strategy(locations)
         if not self.multiple or len(ordered) < 2:
             return ordered
-        return sorted(ordered, key=lambda each: -self._weight(each.url, each.metadata))
+        return sorted(ordered, key=lambda each: self._rank(self.name_of(each.url, each.metadata), prefer))
 
-    def _weight(self, url: str, metadata: dict[str, Any]) -> int:
-        name = metadata.get('store')
-        if name not in self._backends:
-            name = self.name_for(url)
-        return self._backends[name].weight if name is not None else 0
+    def _rank(self, name: str | None, prefer: Sequence[str]) -> tuple[int, int]:
+        if name is None:
+            return len(prefer), 0
+        return prefer.index(name) if name in prefer else len(prefer), -self._backends[name].weight
 
     def close(self) -> None:
         """Close every store."""
@@ -243,4 +248,6 @@ def _make(kind: str, option: str, conf: cfg.ConfigOpts, section: str, name: str 
 
 
 def _match_length(store: Store, url: str) -> int:
-    return max((len(prefix) for prefix in store.url_prefixes if url.startswith(prefix)), default=0)
+    """How much of the URL is the beginning of all URLs of the store. Old URLs may hold credentials that those do not."""
+    bare = location.without_credentials(url)
+    return max((len(prefix) for prefix in store.url_prefixes if url.startswith(prefix) or bare.startswith(prefix)), default=0)

@@ -32,6 +32,7 @@ def upload(request: Request, image_id: str) -> webob.Response:
 def download(request: Request, image_id: str) -> webob.Response:
     """``GET`` or ``HEAD /v2/images/{image_id}/file``: 200 with the data, 206 with a part of it, 204 when there is none."""
     request.refuse_body()
+    prefer = _preferred_stores(request)
     images = request.images
     image = images.get(image_id)
     try:
@@ -44,7 +45,7 @@ def download(request: Request, image_id: str) -> webob.Response:
         with contextlib.ExitStack() as turn:
             if request.method == 'GET':
                 turn.enter_context(request.env.downloads.turn(request.context.owner))
-            reader = images.download(image, *(span or ()))
+            reader = images.download(image, *(span or (0, None)), prefer)
             turn = turn.pop_all()
     except exceptions.ObjectNotFound:
         return no_content()
@@ -93,6 +94,18 @@ def _expected_size(request: Request) -> int | None:
     if not re.fullmatch('[0-9]{1,19}', header.strip()) or int(header) > _MAX_SIZE:
         raise exceptions.Invalid('The header x-openstack-image-size must be the size of the data in bytes.')
     return int(header) or None
+
+
+def _preferred_stores(request: Request) -> list[str]:
+    """Return the stores that the client wants the data from. Raises Invalid for one that it cannot name."""
+    stores = request.env.stores
+    given = [name.strip() for value in request.GET.getall('prefer') for name in value.split(',')]
+    if given and not stores.multiple:
+        raise exceptions.Invalid('This service has one store without a name; leave "prefer" out.')
+    for name in given:
+        if name not in stores.names:
+            raise exceptions.UnknownStore(name)
+    return given
 
 
 def _chosen_store(request: Request) -> str | None:

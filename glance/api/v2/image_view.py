@@ -54,9 +54,7 @@ def locations_view(locations: list[Location], request: Request) -> list[dict[str
 
 def _with_store(location: Location, stores: Backends) -> dict[str, Any]:
     """Return the metadata with the store that the location is in by now, where that can be told."""
-    if not stores.multiple or location.metadata.get('store') in stores.names:
-        return location.metadata
-    name = stores.name_for(location.url)
+    name = stores.name_of(location.url, location.metadata) if stores.multiple else None
     return {**location.metadata, 'store': name} if name else location.metadata
 
 

@@ -9,7 +9,7 @@ import webob
 
 from glance import exceptions
 from glance.api.request import Request
-from glance.api.v2 import actions, cache, image_data, images, info, locations, members, schemas, tags
+from glance.api.v2 import actions, cache, image_data, images, info, locations, members, schemas, stores, tags
 from glance.wsgi import faults
 from glance.wsgi.faults import HTTPFault
 
@@ -37,6 +37,7 @@ ROUTES: dict[str, dict[str, Handler]] = {
     '/schemas/images': {'GET': schemas.images},
     '/schemas/member': {'GET': schemas.member},
     '/schemas/members': {'GET': schemas.members},
+    '/stores/{store_id}/{image_id}': {'DELETE': stores.remove_image},
 }
 _KNOWN_METHODS = frozenset(('GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'PATCH'))
 _ENCODED_SLASH = re.compile(r'%2f', re.IGNORECASE)

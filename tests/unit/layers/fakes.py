@@ -185,7 +185,10 @@ class Stores:
     def name_for(self, url):
         return self.for_location(url).name
 
-    def in_reading_order(self, locations):
+    def name_of(self, url, metadata):
+        return metadata['store'] if metadata.get('store') in self.names else self.name_for(url)
+
+    def in_reading_order(self, locations, prefer=()):
         return list(locations)
 
     def close(self):

@@ -46,6 +46,14 @@ class FirstReadableTest(unittest.TestCase):
         self.assertEqual((6, 3, None), (reader.length, reader.offset, reader.fileno()))
         self.assertEqual((b'second', []), (read(reader), third))
 
+    def test_data_counts_as_missing_only_when_it_is_missing_everywhere(self):
+        missing, away = failing(exceptions.ObjectNotFound()), failing(exceptions.StoreUnavailable())
+        for openers, error in (([away, missing], exceptions.StoreUnavailable), ([missing, away], exceptions.StoreUnavailable),
+                               ([missing, missing], exceptions.ObjectNotFound), ([], exceptions.ObjectNotFound),
+                               ([lambda: Broken(b'x', 0), missing], exceptions.StoreUnavailable)):
+            with self.assertRaises(error):
+                read(first_readable(openers))
+
     def test_none_opens(self):
         with self.assertRaises(exceptions.StoreUnavailable):
             first_readable([failing(exceptions.ObjectNotFound()), failing(exceptions.StoreUnavailable())])

@@ -146,6 +146,21 @@ filesystem_store_datadir = @/tasks
         with self.assertRaises(exceptions.BadLocation):
             backends.for_location('rbd://x', {'store': 'fast'})
 
+    def test_reading_order(self):
+        backends = self.backends(self.text)
+        slow, fast, gone = (Location('file://%s/%s/x' % (self.root, folder), metadata)
+                            for folder, metadata in (('fast2', {'store': 'slow'}), ('fast', {}), ('z', {'store': 'gone'})))
+        self.assertEqual([fast, gone, slow], backends.in_reading_order([gone, slow, fast]))
+        self.assertEqual([slow, fast, gone], backends.in_reading_order([gone, slow, fast], ['slow']))
+        self.assertEqual([slow, fast, gone], backends.in_reading_order([gone, slow, fast], ['slow', 'fast']))
+
+    def test_name_of_the_store_of_a_location(self):
+        backends = self.backends(self.text)
+        for folder, metadata, name in (('fast', {}, 'fast'), ('fast', {'store': 'slow'}, 'slow'), ('fast2', {'store': 'x'}, 'slow'),
+                                       ('fast2', {'store': ['fast']}, 'slow'), ('fas', {}, None), ('fast3', {}, None),
+                                       ('fast', {'store': 'os_glance_staging_store'}, 'fast')):
+            self.assertEqual(name, backends.name_of('file://%s/%s/x' % (self.root, folder), metadata))
+
     def test_name_is_in_the_metadata_of_locations(self):
         location = self.backends(self.text).get('fast').writer('0f0e9a34-3d2b-4a57-8a1c-1c9d2e3f4a5b').commit()
         self.assertEqual({'store': 'fast'}, location.metadata)
