@@ -40,6 +40,16 @@ class OneDirectory(StoreConformance, unittest.TestCase):
     def blocks(self, location):
         return os.stat(location.url.removeprefix('file://')).st_blocks * 512
 
+    def test_holes_have_their_space(self):
+        for size in (None, 12 * MIB):
+            writer = self.store.writer(str(uuid.uuid4()), size)
+            writer.hole(8 * MIB)
+            writer.write(memoryview(bytes(MIB)))
+            writer.hole(3 * MIB)
+            location = writer.commit()
+            self.assertEqual(12 * MIB, self.store.size(location))
+            self.assertGreaterEqual(self.blocks(location), 12 * MIB)
+
 
 class SeveralDirectories(OneDirectory):
     directories = 3
@@ -48,10 +58,10 @@ class SeveralDirectories(OneDirectory):
 class ThinProvisioning(OneDirectory):
     settings = {'thin': True}
 
-    def test_holes_take_no_space(self):
+    def test_holes_have_their_space(self):
         writer = self.store.writer(self.image_id, 64 * MIB)
         writer.hole(64 * MIB)
-        self.assertLess(self.blocks(writer.commit()), MIB)
+        self.assertLess(self.blocks(writer.commit()), MIB, 'thin files have none')
 
 
 class WithoutFsync(OneDirectory):

@@ -48,20 +48,20 @@ def write_errors(title: str) -> Iterator[None]:
 
 
 class FileWriter:
-    """A ``store.base.Writer`` of a file.
+    """A ``store.base.Writer`` of a file. Zeros are not written: they have disk space set aside, or none when it is thin.
 
     :param store: for its settings, and the lock under which images are published
     :param size: bytes to set aside; 0 when not known
     :raises OSError: when the part file cannot be made, or ``size`` bytes cannot be set aside for it
     """
 
+    holes = True
+
     def __init__(self, store: 'FileStore', directory: Directory, image_id: str, attempt: str, size: int):
-        self.holes = store.thin
         self._store, self._directory, self._name = store, directory, image_id
         self._part = '.%s.%s.part' % (image_id, attempt)
-        self._position = self._written_back = 0
-        self._published = False
-        self._reserved = 0
+        self._position = self._written_back = self._reserved = 0
+        self._ends_with_hole = self._published = False
         self._folder: int | None = os.open(directory.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             self._file = self._create()
@@ -69,14 +69,14 @@ class FileWriter:
             os.close(self._folder)
             raise
         try:
-            if not store.thin:
-                kernel.reserve(self._file, size)
+            if not store.thin and kernel.reserve(self._file, size):
                 self._reserved = size
         except BaseException:
             self.abort()
             raise
 
     def write(self, data: memoryview) -> None:
+        self._ends_with_hole = False
         with write_errors(self._store.title):
             while data:
                 written = os.pwrite(self._file, data, self._position)
@@ -87,9 +87,21 @@ class FileWriter:
                 self._written_back = self._position
 
     def hole(self, length: int) -> None:
-        if self.holes:
-            self._position += length
+        if not self._has_space(length):
+            self._write_zeros(length)
             return
+        self._ends_with_hole = True
+        self._position += length
+
+    def _has_space(self, length: int) -> bool:
+        """Whether the next bytes need not be written to be zeros; sets disk space aside for them if they are to have it."""
+        end = self._position + length
+        if self._store.thin or end <= self._reserved:
+            return True
+        with write_errors(self._store.title):
+            return kernel.reserve(self._file, length, self._position)
+
+    def _write_zeros(self, length: int) -> None:
         while length:
             zeros = memoryview(_ZEROS)[:length]
             self.write(zeros)
@@ -97,8 +109,8 @@ class FileWriter:
 
     def commit(self) -> Location:
         with write_errors(self._store.title):
-            # Also gives back what was set aside beyond the end, and extends a file that ends with a hole.
-            if self._position != self._reserved or self.holes:
+            # Also gives back what was set aside beyond the end.
+            if self._position != self._reserved or self._ends_with_hole:
                 os.ftruncate(self._file, self._position)
             self._set_mode()
             if self._store.fsync:

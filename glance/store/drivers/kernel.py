@@ -13,17 +13,20 @@ _libc.fallocate.argtypes = (ctypes.c_int, ctypes.c_int, _OFFSET, _OFFSET)
 _libc.sync_file_range.argtypes = (ctypes.c_int, _OFFSET, _OFFSET, ctypes.c_uint)
 
 
-def reserve(fd: int, size: int) -> None:
-    """Set ``size`` bytes of disk space aside for a file, whose own size stays as it is (fallocate(2)).
+def reserve(fd: int, size: int, offset: int = 0) -> bool:
+    """Set ``size`` bytes of disk space from ``offset`` aside for a file, whose own size stays as it is (fallocate(2)).
 
-    Does nothing where the file system cannot; ``os.posix_fallocate`` would write to every block there.
+    What is not written afterwards reads as zeros. Returns False, and does nothing, where the file system cannot;
+    ``os.posix_fallocate`` would write to every block there.
 
     :raises OSError: ENOSPC, EDQUOT or EFBIG when there is no room
     """
-    if size and _libc.fallocate(fd, _FALLOC_FL_KEEP_SIZE, 0, size) != 0:
+    if size and _libc.fallocate(fd, _FALLOC_FL_KEEP_SIZE, offset, size) != 0:
         number = ctypes.get_errno()
         if number not in _UNSUPPORTED:
             raise OSError(number, os.strerror(number))
+        return False
+    return True
 
 
 def start_writeback(fd: int, offset: int, length: int) -> None:

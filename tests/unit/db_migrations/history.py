@@ -204,7 +204,7 @@ def expected_rows(before: dict[str, list[dict]], origin: Marker) -> dict[str, li
     after['image_tags'] = [row for row in after['image_tags'] if row not in doubles[1:]]
     if origin.builds[0] in BEFORE_MITAKA02:
         after['metadef_resource_types'][0]['name'] = 'OS::Nova::Server'
-    for name in ('image_leases', 'owner_locks', 'node_reference', 'cached_images'):
+    for name in ('image_leases', 'image_id_tombstones', 'owner_locks', 'node_reference', 'cached_images'):
         after.setdefault(name, [])
     return after
 

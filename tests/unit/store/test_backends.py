@@ -172,7 +172,7 @@ filesystem_store_datadir = @/tasks
 
     def test_types(self):
         self.assertIn('fast:tape', self.assert_refused(self.text.replace('fast:file', 'fast:tape')))
-        self.assertIn('fast:gridfs', self.assert_refused(self.text.replace('fast:file', 'fast:gridfs')))
+        self.assertIn('[fast] mongodb_store_uri', self.assert_refused(self.text.replace('fast:file', 'fast:gridfs')))
 
     def test_reserved_names(self):
         self.assertIn('os_glance_mine', self.assert_refused(self.text.replace('fast:file', 'os_glance_mine:file')))

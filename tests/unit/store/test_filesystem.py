@@ -442,7 +442,7 @@ class DeadlineTest(FileStoreTestCase):
 class KernelTest(FileStoreTestCase):
     def test_reserve(self):
         with open(self.path('file'), 'wb') as file:
-            kernel.reserve(file.fileno(), 10_000_000)
+            self.assertTrue(kernel.reserve(file.fileno(), 10_000_000))
             self.assertEqual(0, os.fstat(file.fileno()).st_size)
             with self.assertRaises(OSError) as caught:
                 kernel.reserve(file.fileno(), 1 << 62)
@@ -456,4 +456,4 @@ class KernelTest(FileStoreTestCase):
             kernel.reserve(writing, 10)
         kernel.start_writeback(writing, 0, 10)
         with mock.patch.object(kernel.ctypes, 'get_errno', return_value=errno.EOPNOTSUPP):
-            kernel.reserve(writing, 10)
+            self.assertFalse(kernel.reserve(writing, 10))
