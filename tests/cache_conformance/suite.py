@@ -140,7 +140,7 @@ class CacheConformance:
             time.sleep(0.005)
         return value
 
-    def wait_until_rejected(self, content: Content) -> None:
+    def check_becomes_rejected(self, content: Content) -> None:
         """Ask for an entry that must not be given out until it is gone."""
         def rejected():
             self.assertIsNone(self.open(content))
@@ -419,7 +419,7 @@ class Serving(CacheConformance):
         for damage in (flip, exchange, truncate, lengthen):
             content = self.fill(b'data')
             damage(self.path(content))
-            self.wait_until_rejected(content)
+            self.check_becomes_rejected(content)
             self.assertIn(content.image_id, self.names(INVALID))
             self.fill(b'data', image_id=content.image_id)
             self.assertEqual(b'data', read(self.open(content)))
@@ -454,14 +454,14 @@ class Serving(CacheConformance):
 
     def test_an_entry_is_not_used_for_other_data_of_the_same_id(self):
         content = self.fill(b'data')
-        self.wait_until_rejected(self.content(b'new!', image_id=content.image_id))
+        self.check_becomes_rejected(self.content(b'new!', image_id=content.image_id))
 
     def test_an_image_without_hashes_is_known_by_its_own(self):
         content = self.fill(b'data', algorithm=None, digest=None)
         self.assertEqual(b'data', read(self.open(content)))
         with self.path(content).open('r+b') as file:
             file.write(b'evil')
-        self.wait_until_rejected(content)
+        self.check_becomes_rejected(content)
 
     def test_readers_go_on_after_the_entry_is_removed(self):
         content = self.fill(b'data')

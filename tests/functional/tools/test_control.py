@@ -184,8 +184,10 @@ class PidFiles(ControlTestCase):
         self.pid_file = pathlib.Path('/proc/no-such-folder/glance-api.pid')
         output = self.control('api', 'start')
         command = re.search(r'(?m)^  glance-control --pid-file (\S+) glance-api stop$', output)
+        self.assertIsNotNone(command, output)
         self.pid_file = pathlib.Path(command[1])
         self.control('api', 'stop')
+        self.assertFalse(self.pid_file.exists())
         self.pid_file.parent.rmdir()
 
     def test_starts_at_the_same_time_start_one(self):

@@ -66,7 +66,7 @@ class HandlersTest(unittest.TestCase):
         return handler, stream
 
     def test_every_handler_writes_redacted_lines(self):
-        for name in (None, 'some.library'):
+        for name in (None, 'some.package'):
             handler, stream = self.log(name)
             handler.setFormatter(logging.Formatter('<%(message)s>'))
             redaction.install()

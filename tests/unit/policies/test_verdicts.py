@@ -27,27 +27,27 @@ class VerdictsTest(unittest.TestCase):
 
     def setUp(self):
         conf = fakes.make_conf(fakes.temporary_directory(self), '[DEFAULT]\n')
-        self.library = enforcer._enforcer(conf)
+        self.reference = enforcer._enforcer(conf)
 
     def test_every_rule_by_default(self):
-        self.library.load_rules()
-        self.check_same(self.library.registered_rules)
+        self.reference.load_rules()
+        self.check_same(self.reference.registered_rules)
 
     def test_every_kind_of_check(self):
         policy.register('moody', Moody)
         self.addCleanup(policy._checks.registered_checks.pop, 'moody')
         rules = {'rule%d' % number: check for number, check in enumerate((*CHECKS, 'moody:reader and role:member'))}
-        self.library.set_rules(policy.Rules.from_dict({**rules, 'get_images': 'role:member', 'other': 'rule:rule3'},
+        self.reference.set_rules(policy.Rules.from_dict({**rules, 'get_images': 'role:member', 'other': 'rule:rule3'},
                                                       'undefined'), use_conf=False)
         self.check_same([*rules, 'absent'])
 
     def check_same(self, rules):
-        ours = verdicts.Verdicts(self.library)
+        ours = verdicts.Verdicts(self.reference)
         for roles, project, target in itertools.product(((), ('reader',), ('READER', 'member'), ('admin',)),
                                                         (OWNER, None), TARGETS):
             for scope in ({}, {'system_scope': 'all'}, {'domain_id': 'd'}):
                 caller = fakes.caller(roles=roles, project=project, **scope)
                 for rule in rules:
                     with self.subTest(rule=rule, roles=roles, project=project, target=target, scope=scope):
-                        self.assertIs(bool(self.library.enforce(rule, target, dict(caller.credentials))),
+                        self.assertIs(bool(self.reference.enforce(rule, target, dict(caller.credentials))),
                                       ours.allow(caller, rule, target))
