@@ -116,8 +116,8 @@ class Purge(ApiTestCase):
         self.assertStatus(404, self.client.get(f'/v2/images/{gone}'))
         # T-07: not even an administrator gets the id again.
         for image_id in (gone, waiting, live):
-            self.assertStatus(409, self.client.post('/v2/images', {'id': image_id}))
-        self.assertStatus(201, self.client.post('/v2/images', {'id': gone[:-1] + ('0' if gone[-1] != '0' else '1')}))
+            self.assertStatus(409, self.client.post('/v2/images', json={'id': image_id}))
+        self.assertStatus(201, self.client.post('/v2/images', json={'id': gone[:-1] + ('0' if gone[-1] != '0' else '1')}))
 
     def test_beside_a_service_that_changes_rows(self):
         image_id = self.image(when=None)
