@@ -20,7 +20,7 @@ from glance.db.interface import Database
 from glance.layers.expiry import expire_queued
 from glance.metrics import recorder
 from glance.policies.enforcer import Enforcer
-from glance.wsgi import faults, metrics
+from glance.wsgi import faults, metrics, profiler
 
 LOG = log.getLogger(__name__)
 ACCESS_LOG = log.getLogger('glance.access')
@@ -62,6 +62,7 @@ def api_parts(conf: cfg.ConfigOpts, metrics: recorder.Metrics | None) -> environ
 
 def load(conf: cfg.ConfigOpts, name: str = 'glance-api', build: Builder = api_parts) -> 'Application':
     """Make the application of this process. Raises ConfigurationError naming the file and the fault."""
+    profiler.set_up(conf, name)
     pipeline = _pipeline(conf, name)
     env = build(conf, recorder.from_conf(conf))
     _check_database(env)
