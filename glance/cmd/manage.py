@@ -11,13 +11,13 @@ import contextlib
 import datetime
 import logging
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import sqlalchemy as sa
 from oslo_config import cfg
 
 from glance import conf
-from glance.cmd import store_audit
+from glance.cmd import store_audit, store_relocation
 from glance.db.interface import MAX_INTEGER
 from glance.db.sqlalchemy import schema
 from glance.db.sqlalchemy.database import SQLDatabase
@@ -30,11 +30,11 @@ LOG = logging.getLogger(__name__)
 USAGE = f"""usage: {PROG} [options] db ACTION [arguments]
        {PROG} [options] db_ACTION [arguments]
 
-       {PROG} [options] store audit [arguments]
+       {PROG} [options] store ACTION [arguments]
 
 categories:
   db      the database: its schema, the rows that a release moves, and those that nobody needs any more
-  store   the stores: data without a record, records without data"""
+  store   the stores: data without a record, records without data; copies and moves"""
 
 EPOCH = datetime.datetime(1970, 1, 1)
 UP_TO_DATE = 'Database is up to date. No migrations needed.'
@@ -84,7 +84,13 @@ def _add_commands(commands: argparse._SubParsersAction) -> None:
             parser.set_defaults(run=run)
             for add in arguments:
                 add(parser)
-    store_audit.add_commands(commands)
+    stores = commands.add_parser('store', help='actions on the stores')
+    stores.set_defaults(run=_list_store_actions)
+    actions = stores.add_subparsers(title='actions', metavar='ACTION')
+    for name, (run, add) in STORE_ACTIONS.items():
+        parser = actions.add_parser(name, help=run.__doc__, description=run.__doc__)
+        parser.set_defaults(run=run)
+        add(parser)
 
 
 def _revision(default: str | None, text: str) -> Callable[[argparse.ArgumentParser], None]:
@@ -121,8 +127,16 @@ def _dry_run(parser: argparse.ArgumentParser) -> None:
 
 
 def _list_actions(_config: cfg.ConfigOpts) -> int:
-    print(f'usage: {PROG} [options] db ACTION [arguments]\n\nactions:')
-    for name, (run, _) in ACTIONS.items():
+    return _list('db', ACTIONS)
+
+
+def _list_store_actions(_config: cfg.ConfigOpts) -> int:
+    return _list('store', STORE_ACTIONS)
+
+
+def _list(category: str, actions: Mapping[str, tuple]) -> int:
+    print(f'usage: {PROG} [options] {category} ACTION [arguments]\n\nactions:')
+    for name, (run, _) in actions.items():
         print(f'  {name:<18} {run.__doc__}')
     return 2
 
@@ -280,6 +294,12 @@ ACTIONS = {
     'purge': (purge, (_number('age_in_days', 30, 'days since the deletion'), MAX_ROWS, _dry_run)),
     'purge_images_table': (purge_images_table, (_number('age_in_days', 180, 'days since the deletion'), MAX_ROWS, _dry_run)),
     'downgrade': (downgrade, (_revision(None, 'without effect'),)),
+    'locations-relabel': (store_relocation.relabel, (_dry_run, store_relocation.add_batch_arguments)),
+}
+STORE_ACTIONS = {
+    'audit': (store_audit.audit, store_audit.add_arguments),
+    'copy': (store_relocation.copy, store_relocation.add_arguments),
+    'move': (store_relocation.move, store_relocation.add_arguments),
 }
 
 

@@ -13,22 +13,17 @@ from collections.abc import Iterator
 from oslo_config import cfg
 
 from glance import environment, exceptions
-from glance.scrub.audit import STAGING, Audit, Finding, title
+from glance.scrub.audit import STAGING, Audit, Finding
 from glance.scrub.inventory import Inventory
-from glance.store.backends import Backends, staging_directory
+from glance.store.backends import Backends, staging_directory, title
 from glance.store.base import Store
 
 FOUND = 3
 LEAST_GRACE = 600       # seconds
 
 
-def add_commands(commands: argparse._SubParsersAction) -> None:
-    """Add the category ``store`` to the command line."""
-    category = commands.add_parser('store', help='actions on the stores')
-    category.set_defaults(run=_list_actions)
-    actions = category.add_subparsers(title='actions', metavar='ACTION')
-    parser = actions.add_parser('audit', help=audit.__doc__, description=audit.__doc__)
-    parser.set_defaults(run=audit)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``audit`` to the command line."""
     parser.add_argument('--store', action='append', metavar='NAME', help='only this store (its scheme where stores are '
                         'unnamed; "staging" is the staging area of this node); can be given several times')
     parser.add_argument('--delete-orphans', action='store_true', help='remove data without a record')
@@ -41,11 +36,6 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     parser.add_argument('--force', action='store_true', help='remove records even when most of those of a store have no '
                         'data')
     parser.add_argument('--json', action='store_true', help='print one JSON object a line')
-
-
-def _list_actions(_config: cfg.ConfigOpts) -> int:
-    print('usage: glance-manage [options] store ACTION [arguments]\n\nactions:\n  audit   %s' % audit.__doc__)
-    return 2
 
 
 def audit(config: cfg.ConfigOpts) -> int:

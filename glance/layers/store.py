@@ -9,6 +9,7 @@ from glance.domain.image import Image, Location
 from glance.inspect.engine import Inspection
 from glance.layers.base import Images
 from glance.layers.first_readable import FirstReadable
+from glance.store.backends import title
 from glance.store.base import Location as StoreLocation
 from glance.store.base import Reader, Store
 from glance.store.location import redact
@@ -42,7 +43,7 @@ class StoreImages(Images):
         conf = self.env.conf
         signature = self._signature_checks(image)
         inspection = Inspection(image.disk_format, image.container_format, self.env.inspection)
-        with self.env.metrics.transfer('in', _place(target)) as transfer:
+        with self.env.metrics.transfer('in', title(target)) as transfer:
             def progress(done: int) -> None:
                 transfer.reach(done)
                 self.inner.check_uploading(image)
@@ -119,7 +120,7 @@ class StoreImages(Images):
     def _place_of(self, location: Location) -> str:
         """The name of the store that has the location, for the metrics."""
         try:
-            return _place(self._store(location))
+            return title(self._store(location))
         except exceptions.BadLocation:
             return 'unknown'
 
@@ -181,7 +182,3 @@ class StoreImages(Images):
             LOG.warning('The data of image %s at %s was gone already.', image_id, redact(location.url))
         except exceptions.GlanceError as error:
             LOG.error('The data of deleted image %s stays at %s: %s', image_id, redact(location.url), error)
-
-
-def _place(store: Store) -> str:
-    return store.name or store.schemes[0]

@@ -12,7 +12,7 @@ from glance import exceptions
 from glance.db.interface import COPYING_PROPERTY, Database, ImageChanges, ImageRecord
 from glance.domain.properties import IMPORT_LOCK
 from glance.scrub.inventory import Found, Inventory
-from glance.store.backends import Backends
+from glance.store.backends import Backends, title
 from glance.store.base import Location, Store
 from glance.store.location import redact
 
@@ -174,11 +174,6 @@ class _Service:
 
 
 _SERVICE = _Service()
-
-
-def title(store: Store) -> str:
-    """Return what a store is called: its name, or its scheme where stores are unnamed."""
-    return store.name or store.schemes[0]
 
 
 def _is_missing(store: Store, location: Location) -> bool:

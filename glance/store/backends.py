@@ -225,6 +225,11 @@ class Backends:
         yield from {id(backend): backend for backend in (*self._backends.values(), *self._reserved.values())}.values()
 
 
+def title(store: Store) -> str:
+    """Return what a store is called: its name, or its scheme where stores are unnamed."""
+    return store.name or store.schemes[0]
+
+
 def staging_directory(conf: cfg.ConfigOpts) -> str:
     """Return the directory of the staging area of this node."""
     if conf.enabled_backends:

@@ -37,14 +37,15 @@ def _undo(database: Database, stores: Backends, lease: Lease) -> bool:
     try:
         image = database.image_get(_SERVICE, lease.image_id)
         if image['properties'].get(IMPORT_LOCK) == lease.attempt:
-            return _undo_location_import(database, lease, image)
+            return _undo_task(database, stores, lease, image)
     except exceptions.ImageNotFound:
         return False
     mine = leases.new_lease(lease.image_id)
     changes = ImageChanges(columns={'status': 'queued', **_FORGET_DATA})
     try:
         database.image_update(lease.image_id, ImageChanges(), 'saving', acquire=mine, release=lease.attempt)
-        discarded = [_discard(store, lease) for store in stores.enabled]
+        # The image has no location: an object that was committed was never recorded.
+        discarded = [_discard(store, lease, committed=True) for store in stores.enabled]
         if not all(discarded):
             # The lease that was taken over lapses, and the next look tries again.
             return False
@@ -56,16 +57,19 @@ def _undo(database: Database, stores: Backends, lease: Lease) -> bool:
     return True
 
 
-def _undo_location_import(database: Database, lease: Lease, image: ImageRecord) -> bool:
-    """Queue an image again that did not get its location; one that has it stays active without hashes."""
+def _undo_task(database: Database, stores: Backends, lease: Lease, image: ImageRecord) -> bool:
+    """Take the lock off an image: queue one again that did not get its location; one that has data stays as it is."""
+    for store in stores.enabled:
+        # What was copied there to the end may have been recorded; the audit knows.
+        _discard(store, lease, committed=False)
     importing = image['status'] == 'importing'
     changes = ImageChanges(columns={'status': 'queued', **_FORGET_DATA} if importing else {}, remove_properties=[IMPORT_LOCK])
     try:
         database.image_update(lease.image_id, changes, image['status'], release=lease.attempt)
     except (exceptions.NotFound, exceptions.Conflict):
         return False
-    LOG.warning('Adding a location to image %s was interrupted; the image %s.', lease.image_id,
-                'is queued again' if importing else 'stays without checksum and hash')
+    LOG.warning('A task on image %s was interrupted; the image %s.', lease.image_id,
+                'is queued again' if importing else 'stays as it is')
     return True
 
 
@@ -79,12 +83,11 @@ class _Service:
 _SERVICE = _Service()
 
 
-def _discard(store: Store, lease: Lease) -> bool:
+def _discard(store: Store, lease: Lease, committed: bool) -> bool:
     try:
-        # The image has no location: an object that was committed was never recorded.
-        freed = store.discard(lease.image_id, lease.attempt, committed=True)
+        freed = store.discard(lease.image_id, lease.attempt, committed)
     except exceptions.StoreError as error:
-        LOG.warning('Data of the interrupted upload of image %s stays in store %s: %s', lease.image_id, store.name, error)
+        LOG.warning('Data of the interrupted work on image %s stays in store %s: %s', lease.image_id, store.name, error)
         return False
     if freed:
         LOG.info('Removed %d bytes of an interrupted upload of image %s.', freed, lease.image_id)
