@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Run the tests: all of them, or those that the arguments for "stestr run" select.
 #
-#   tools/test.sh                        everything: unit, conformance, functional, integration
+#   tools/test.sh                        unit, conformance, functional, integration, and stores that are quick to start
+#   tools/test.sh tests.stores           all stores: also Ceph, Cinder and a simulated vCenter
 #   tools/test.sh tests.unit             one folder, module, class or test (a regular expression)
 #   tools/test.sh --failing              those that failed last time
 #
@@ -21,6 +22,7 @@ trap 'echo "0 passed, 1 failed, 0 skipped"' EXIT     # until the tests run, what
 if [ $# = 0 ]; then
     tools/install-test-packages.sh
     python tools/check_databases.py
+    set -- --exclude-regex '^tests\.stores\.heavy\.'
 fi
 trap - EXIT
 

@@ -1,4 +1,4 @@
-"""The S3 driver against two servers that check signatures: the S3 interface of Swift, and the gateway of Ceph."""
+"""The S3 driver against a server that checks signatures: the S3 interface of Swift."""
 import contextlib
 import functools
 import os
@@ -33,7 +33,7 @@ def make(server: dict[str, str], bucket: str, **values) -> S3Store:
 
 
 class Bucket:
-    """Mixin to a TestCase: a bucket of its own on one of the servers."""
+    """Mixin to a TestCase: a bucket of its own on the server of a backend."""
 
     server = 'swift'
 
@@ -62,10 +62,6 @@ class Bucket:
         uploads = self.client.list_multipart_uploads(Bucket=self.bucket).get('Uploads', ())
         return {'object %s' % found['Key'] for found in objects} \
             | {'upload %s %s' % (found['Key'], found['UploadId']) for found in uploads}
-
-
-class ConformanceOnCeph(Bucket, StoreConformance, unittest.TestCase):
-    server = 'ceph'
 
 
 class ConformanceOnSwift(Bucket, StoreConformance, unittest.TestCase):
@@ -232,7 +228,3 @@ class Parts(Bucket, unittest.TestCase):
         for url in ('s3://AKID:se/cret@%s', 's3+http://%s', 's3+https://%s', 'S3://old-name.example.com:99/%s'):
             old = Location(url % (path if 'old-name' not in url else path.partition('/')[2]))
             self.assertEqual(b'content', self.read(old), url)
-
-
-class PartsOnCeph(Parts):
-    server = 'ceph'
