@@ -2,7 +2,7 @@
 from oslo_config import cfg
 
 OPTIONS = [
-    cfg.HostAddressOpt('vmware_server_host', help='Address of the ESX host or vCenter server.'),
+    cfg.StrOpt('vmware_server_host', help='Address of the ESX host or vCenter server; with ":port" unless that is 443.'),
     cfg.StrOpt('vmware_server_username', help='Name with which to log in.'),
     cfg.StrOpt('vmware_server_password', secret=True, help='Password with which to log in.'),
     cfg.MultiStrOpt('vmware_datastores',
@@ -13,8 +13,10 @@ OPTIONS = [
                help='Datacenter of vmware_datastore_name; use vmware_datastores instead.'),
     cfg.StrOpt('vmware_datastore_name', help='The one datastore for images; use vmware_datastores instead.'),
     cfg.StrOpt('vmware_store_image_dir', default='/openstack_glance', help='Directory of the images in the datastore.'),
-    cfg.IntOpt('vmware_api_retry_count', default=10, min=1, help='How often a failed call is repeated.'),
-    cfg.IntOpt('vmware_task_poll_interval', default=5, min=1, help='Seconds between two looks at a task of the server.'),
+    cfg.IntOpt('vmware_api_retry_count', default=10, min=1,
+               help='How often a call is repeated after a new login, because its session had ended.'),
+    cfg.IntOpt('vmware_task_poll_interval', default=5, min=1,
+               help='The longest time in seconds between two looks at a task of the server.'),
     cfg.StrOpt('vmware_ca_file',
                help='File of the certificates, in PEM form, that the server is trusted by. vmware_insecure does not count '
                     'then.'),
