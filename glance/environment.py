@@ -119,7 +119,7 @@ def build(conf: cfg.ConfigOpts, metrics: Metrics | None = None) -> Environment:
     protections = protection.load(conf, enforcer)
     notifier, keys = Notifier(conf), KeyManager(conf)
     signatures = Signatures(keys, conf.image_signature.trusted_certificates)
-    database, stores = open_database(conf), Backends(conf)
+    database, stores = open_database(conf), Backends(conf, watch=metrics)
     schema = load_extra_schema(conf)
     return Environment(
         conf=conf, database=database, stores=stores, enforcer=enforcer, protections=protections,

@@ -12,6 +12,7 @@ from glance.diagnosis.result import Finding, failure, fine, warning
 from glance.store import drivers
 from glance.store.backends import BackendOptions
 from glance.store.drivers import directories
+from glance.store.location import SCHEMES
 
 _GIB = 1 << 30
 _LOW, _EMPTY = 0.1, 0.01
@@ -55,7 +56,7 @@ def default_store(conf: cfg.ConfigOpts) -> Iterator[Finding]:
                           % (default or '', ', '.join(conf.enabled_backends)))
         return
     default = conf.glance_store.default_store
-    if any(default in drivers.load(store.kind, store.origin).schemes for store in found):
+    if any(SCHEMES.get(default) == store.kind for store in found):
         yield fine('New images go to the store of type %s.' % default)
     else:
         yield failure('[glance_store] default_store = %s belongs to none of the types in stores = %s; add its type there.'

@@ -51,6 +51,12 @@ class Metrics:
     def quota_refused(self, resource: str) -> None:
         """Something was refused as it would exceed a limit on this resource."""
 
+    def store_failed(self, store: str) -> None:
+        """A store was unavailable once more."""
+
+    def store_switched(self, store: str, available: bool) -> None:
+        """This process leaves a store alone from now on, or uses it again."""
+
     def close(self) -> None:
         """Nothing happens any more."""
 
@@ -95,6 +101,12 @@ class Recorder(Metrics):
 
     def quota_refused(self, resource: str) -> None:
         self._values.add((((names.REFUSALS, resource), 1),))
+
+    def store_failed(self, store: str) -> None:
+        self._values.add((((names.STORE_FAILURES, store), 1),))
+
+    def store_switched(self, store: str, available: bool) -> None:
+        self._values.add((((names.UNAVAILABLE, store), -1 if available else 1),))
 
     def close(self) -> None:
         self._values.close()

@@ -15,7 +15,8 @@ from glance import exceptions
 from glance.conf import store as options
 from glance.store import drivers, location, strategies
 from glance.store.base import Store
-from glance.store.guard import GuardedStore
+from glance.store.guard import GuardedStore, Watch
+from glance.store.unusable import UnusableStore
 
 LOG = logging.getLogger(__name__)
 
@@ -69,11 +70,13 @@ class Backends:
 
     :param conf: with the options of ``glance.conf`` registered and the files read
     :param reserved: whether the stores for the service's own use are wanted, whose directories are made where missing
-    :raises ConfigurationError: naming the option and its value; StoreConfigurationError for options of one store
+    :param watch: is told how remote stores are
+    :raises ConfigurationError: naming file, option and value; StoreConfigurationError for options of the store for new
+        images. Of other stores it is logged: they are left out, or answer that they are unavailable.
     """
 
-    def __init__(self, conf: cfg.ConfigOpts, reserved: bool = True):
-        self._with_reserved = reserved
+    def __init__(self, conf: cfg.ConfigOpts, reserved: bool = True, watch: Watch | None = None):
+        self._with_reserved, self._watch = reserved, watch
         self.multiple = bool(conf.enabled_backends)
         """Whether stores have names."""
         self._backends: dict[str, Backend] = {}
@@ -166,42 +169,68 @@ class Backends:
             backend.store.close()
 
     def _configure_named(self, conf: cfg.ConfigOpts) -> str:
+        default, names = conf.glance_store.default_backend, ', '.join(conf.enabled_backends)
+        if not default:
+            raise exceptions.ConfigurationError('[glance_store] default_backend is not set; set it to one of the names '
+                                                'in enabled_backends: %s.' % names)
+        if default not in conf.enabled_backends:
+            raise exceptions.ConfigurationError('%s: [glance_store] default_backend = %s is none of the names in '
+                                                'enabled_backends: %s.'
+                                                % (_file_of(conf, options.GROUP, 'default_backend'), default, names))
         for name, kind in conf.enabled_backends.items():
-            option = '[DEFAULT] enabled_backends = %s:%s' % (name, kind)
+            option = '%s: [DEFAULT] enabled_backends = %s:%s' % (_file_of(conf, None, 'enabled_backends'), name, kind)
             if name.startswith(RESERVED_PREFIX):
                 raise exceptions.ConfigurationError('%s: names that begin with %s are reserved for the service; choose '
                                                     'another.' % (option, RESERVED_PREFIX))
             kind = drivers.canonical(kind.strip(), option)
             options.register_backend(conf, name, kind)
-            self._backends[name] = Backend(name, kind, _make(kind, option, conf, name, name),
-                                           conf[name].store_description, conf[name].weight)
+            store = self._store(kind, option, conf, name, name, needed=name == default)
+            if store is not None:
+                self._backends[name] = Backend(name, kind, store, conf[name].store_description, conf[name].weight)
         for name in (options.STAGING, options.TASKS):
             self._reserve(name, name, conf[name].filesystem_store_datadir)
-        default = conf.glance_store.default_backend
-        if not default:
-            raise exceptions.ConfigurationError('[glance_store] default_backend is not set; set it to one of the names '
-                                                'in enabled_backends: %s.' % ', '.join(self._backends))
-        if default not in self._backends:
-            raise exceptions.ConfigurationError('[glance_store] default_backend = %s is none of the names in '
-                                                'enabled_backends: %s.' % (default, ', '.join(self._backends)))
         return default
 
+    def _store(self, kind: str, option: str, conf: cfg.ConfigOpts, section: str, name: str | None, needed: bool
+               ) -> Store | None:
+        """Make a store. One that cannot be made does not keep others from their work, unless new images go there."""
+        try:
+            return self._guarded(kind, option, conf, section, name)
+        except drivers.DriverUnavailable as error:
+            if needed:
+                raise
+            LOG.warning('%s The store is left out.', error)
+            return None
+        except exceptions.StoreConfigurationError as error:
+            if needed:
+                raise
+            LOG.error('%s Whoever asks for the store %s is answered that it is not available.', error, name or kind)
+            return UnusableStore(name, kind)
+
+    def _guarded(self, kind: str, option: str, conf: cfg.ConfigOpts, section: str, name: str | None) -> Store:
+        driver, section_options = drivers.load(kind, option), BackendOptions(conf, section)
+        try:
+            store = driver.from_options(section_options, name)
+        except exceptions.ConfigurationError as error:
+            raise exceptions.StoreConfigurationError('%s: %s' % (_file_of(conf, section), error)) from error
+        if kind in _UNGUARDED:
+            return store
+        return GuardedStore(store, section_options.store_attempts, section_options.store_max_transfers, watch=self._watch)
+
     def _configure_unnamed(self, conf: cfg.ConfigOpts) -> str:
-        for kind in conf.glance_store.stores:
-            option = '[glance_store] stores = %s' % kind
-            kind = drivers.canonical(kind.strip(), option)
-            try:
-                backend = Backend(None, kind, _make(kind, option, conf, options.GROUP, None))
-            except drivers.DriverUnavailable as error:
-                LOG.warning('%s It is left out.', error)
-                continue
-            self._backends.update(dict.fromkeys(backend.store.schemes, backend))
-        self._reserve(options.STAGING, None, staging_directory(conf))
         default = conf.glance_store.default_store
+        for kind in conf.glance_store.stores:
+            option = '%s: [glance_store] stores = %s' % (_file_of(conf, options.GROUP, 'stores'), kind)
+            kind = drivers.canonical(kind.strip(), option)
+            store = self._store(kind, option, conf, options.GROUP, None, needed=location.SCHEMES.get(default) == kind)
+            if store is not None:
+                self._backends.update(dict.fromkeys(store.schemes, Backend(None, kind, store)))
+        self._reserve(options.STAGING, None, staging_directory(conf))
         if default not in self._backends:
-            raise exceptions.ConfigurationError('[glance_store] default_store = %s is the scheme of none of the stores '
+            raise exceptions.ConfigurationError('%s: [glance_store] default_store = %s is the scheme of none of the stores '
                                                 'in [glance_store] stores = %s.'
-                                                % (default, ','.join(conf.glance_store.stores)))
+                                                % (_file_of(conf, options.GROUP, 'default_store'), default,
+                                                   ','.join(conf.glance_store.stores)))
         return default
 
     def _reserve(self, key: str, name: str | None, directory: str) -> None:
@@ -241,15 +270,13 @@ def _title(backend: Backend) -> str:
     return repr(backend.name) if backend.name else 'without a name (images, or node_staging_uri)'
 
 
-def _make(kind: str, option: str, conf: cfg.ConfigOpts, section: str, name: str | None) -> Store:
-    driver, section_options = drivers.load(kind, option), BackendOptions(conf, section)
-    try:
-        store = driver.from_options(section_options, name)
-    except exceptions.ConfigurationError as error:
-        raise exceptions.StoreConfigurationError(str(error)) from error
-    if kind in _UNGUARDED:
-        return store
-    return GuardedStore(store, section_options.store_attempts, section_options.store_max_transfers)
+def _file_of(conf: cfg.ConfigOpts, section: str | None, option: str | None = None) -> str:
+    """Return the file that sets an option, or any of a section; a word for it when none does."""
+    for name in (option,) if option else conf[section]:
+        found = conf.get_location(name, section)
+        if found is not None and found.location is cfg.Locations.user and found.detail:
+            return found.detail
+    return 'Configuration'
 
 
 def _match_length(store: Store, url: str) -> int:

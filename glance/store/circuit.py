@@ -36,17 +36,19 @@ class Circuit:
                 self._closed_again = self._clock() + PAUSE
             return True
 
-    def succeeded(self) -> None:
-        """The other side answered, be it with an error of the caller's."""
+    def succeeded(self) -> bool:
+        """The other side answered, be it with an error of the caller's. Tells whether this ended a time of failures."""
         with self._lock:
-            self._failures = 0
+            ended, self._failures = self._failures >= FAILURES, 0
+            return ended
 
-    def failed(self) -> None:
-        """The other side could not be reached, or not be used."""
+    def failed(self) -> bool:
+        """The other side could not be reached, or not be used. Tells whether this was the failure that was too much."""
         with self._lock:
             self._failures += 1
             if self._failures >= FAILURES:
                 self._closed_again = self._clock() + PAUSE
+            return self._failures == FAILURES
 
     def _is_open(self) -> bool:
         return self._failures >= FAILURES and self._clock() < self._closed_again

@@ -24,15 +24,27 @@ _PATIENCE = 10.0
 """Seconds after which a call that failed is not repeated any more: whoever hangs is not asked to hang again."""
 
 
+class Watch:
+    """Who is told how stores are; this one takes note of nothing."""
+
+    def store_failed(self, store: str) -> None:
+        """The store was unavailable once more."""
+
+    def store_switched(self, store: str, available: bool) -> None:
+        """The store is left alone from now on, as it failed again and again, or it can be used again."""
+
+
 class GuardedStore:
     """A ``store.base.Store`` around another.
 
     :param attempts: how often a call is tried at most
     :param transfers: how many objects may be read and written at a time; 0 is any number
+    :param watch: is told of failures
     """
 
     def __init__(self, store: Store, attempts: int = 3, transfers: int = 0, clock: Callable[[], float] = time.monotonic,
-                 sleep: Callable[[float], None] = time.sleep):
+                 sleep: Callable[[float], None] = time.sleep, watch: Watch | None = None):
+        self._watch = watch or Watch()
         self.inner = store
         """The store itself, for what only its driver can do."""
         self._attempts = attempts
@@ -128,15 +140,20 @@ class GuardedStore:
         try:
             yield
         except exceptions.StoreUnavailable:
-            was_open = self._circuit.open
-            self._circuit.failed()
-            if self._circuit.open and not was_open:
+            self._watch.store_failed(self._title)
+            if self._circuit.failed():
                 LOG.error('Store %s cannot be used; it is left alone for a while.', self._title)
+                self._watch.store_switched(self._title, available=False)
             raise
         except exceptions.GlanceError:
-            self._circuit.succeeded()
+            self._answered()
             raise
-        self._circuit.succeeded()
+        self._answered()
+
+    def _answered(self) -> None:
+        if self._circuit.succeeded():
+            LOG.info('Store %s can be used again.', self._title)
+            self._watch.store_switched(self._title, available=True)
 
     @property
     def _title(self) -> str:

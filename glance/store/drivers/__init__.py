@@ -5,9 +5,10 @@ section as attributes. It may import ``store`` and, when it is made and not befo
 other drivers.
 """
 import importlib
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from glance import exceptions
+from glance.store.drivers import third_party
 
 
 class _Driver(NamedTuple):
@@ -32,7 +33,7 @@ _DRIVERS = {
 _KINDS = {driver.alias: kind for kind, driver in _DRIVERS.items()}
 
 
-class DriverUnavailable(exceptions.ConfigurationError):
+class DriverUnavailable(exceptions.StoreConfigurationError):
     """The driver of a store, or the library that it needs, is not installed."""
 
 
@@ -43,17 +44,19 @@ def canonical(kind: str, option: str) -> str:
     :raises ConfigurationError: for a type that does not exist
     """
     kind = _KINDS.get(kind, kind)
-    if kind not in _DRIVERS:
+    if kind not in _DRIVERS and kind not in third_party.installed():
         raise exceptions.ConfigurationError('%s: there is no type of store %r; use one of %s.'
-                                            % (option, kind, ', '.join(sorted(_DRIVERS))))
+                                            % (option, kind, ', '.join(sorted({*_DRIVERS, *third_party.installed()}))))
     return kind
 
 
-def load(kind: str, option: str) -> type:
+def load(kind: str, option: str) -> Any:
     """Import the driver class of a type given by its short name.
 
     :raises DriverUnavailable: when it, or its library, is missing; names ``option``, and what to install
     """
+    if kind not in _DRIVERS:
+        return _load_third_party(kind, option)
     driver = _DRIVERS[kind]
     module, _, name = driver.path.partition(':')
     try:
@@ -62,3 +65,12 @@ def load(kind: str, option: str) -> type:
         hint = 'install its library: pip install glance[%s]' % driver.extra if driver.extra else str(error)
         raise DriverUnavailable('%s: stores of type %r are not available in this installation; %s.'
                                 % (option, kind, hint)) from error
+
+
+def _load_third_party(kind: str, option: str) -> third_party.ThirdPartyDriver:
+    point = third_party.installed()[kind]
+    try:
+        return third_party.ThirdPartyDriver(kind, point.load())
+    except Exception as error:
+        raise DriverUnavailable('%s: the driver %s, which another package provides, cannot be loaded: %s: %s.'
+                                % (option, point.value, type(error).__name__, error)) from error

@@ -32,6 +32,16 @@ class RecorderTest(unittest.TestCase):
         return {(sample.name, *(sample.labels[name] for name in sorted(sample.labels))): sample.value
                 for family in text_string_to_metric_families(text.decode()) for sample in family.samples}
 
+    def test_stores(self):
+        for store in ('far', 'far', 'near'):
+            self.metrics.store_failed(store)
+        self.metrics.store_switched('far', available=False)
+        samples = self.samples()
+        self.assertEqual((2, 1, 1), (samples['glance_store_failures_total', 'far'], samples['glance_store_failures_total', 'near'],
+                                     samples['glance_stores_unavailable', 'far']))
+        self.metrics.store_switched('far', available=True)
+        self.assertEqual(0, self.samples()['glance_stores_unavailable', 'far'])
+
     def test_requests(self):
         for status, seconds in (('200', 0.001), ('200', 0.002), ('404', 0.3), ('500', 1000)):
             self.metrics.request_served('/v2/images', 'GET', status, seconds)

@@ -1,7 +1,9 @@
 """The configured stores of a process: both modes, look-up, and what is refused at start."""
 import os
+import sys
 import tempfile
 import unittest
+from unittest import mock
 
 from oslo_config import cfg
 
@@ -32,8 +34,8 @@ class BackendsTestCase(unittest.TestCase):
         self.addCleanup(backends.close)
         return backends
 
-    def assert_refused(self, text):
-        with self.assertRaises(exceptions.ConfigurationError) as caught:
+    def assert_refused(self, text, error=exceptions.ConfigurationError):
+        with self.assertRaises(error) as caught:
             self.backends(text)
         return str(caught.exception)
 
@@ -172,7 +174,43 @@ filesystem_store_datadir = @/tasks
 
     def test_types(self):
         self.assertIn('fast:tape', self.assert_refused(self.text.replace('fast:file', 'fast:tape')))
-        self.assertIn('[fast] mongodb_store_uri', self.assert_refused(self.text.replace('fast:file', 'fast:gridfs')))
+
+    def test_a_library_that_is_missing(self):
+        text = self.text.replace('fast:file', 'fast:gridfs')
+        with mock.patch.dict(sys.modules, {'glance.store.drivers.gridfs': None}):
+            with self.assertLogs('glance.store.backends', 'WARNING') as logs:
+                backends = self.backends(text)
+            self.assertEqual(('slow',), backends.names)
+            for word in (self.root, 'fast:gridfs', 'pip install glance[gridfs]', 'left out'):
+                self.assertIn(word, logs.output[0])
+            error = self.assert_refused(text.replace('default_backend = slow', 'default_backend = fast'),
+                                        exceptions.StoreConfigurationError)
+        self.assertIn('pip install glance[gridfs]', error)
+
+    def test_a_wrong_option(self):
+        """Of the default store it ends the start; another store is there, and answers that it cannot be used."""
+        text = self.text + '[fast]\nfilesystem_store_datadirs = @/fast:high\nfilesystem_store_datadir =\n'
+        with self.assertLogs('glance.store.backends', 'ERROR') as logs:
+            backends = self.backends(text)
+        for word in (os.path.join(self.root, 'glance.conf'), '[fast] filesystem_store_datadirs', 'high'):
+            self.assertIn(word, logs.output[0])
+        fast = backends.get('fast')
+        location = Location('file://%s/fast/x' % self.root)
+        for call in (lambda: fast.writer('x'), lambda: fast.open(location), lambda: fast.size(location),
+                     lambda: fast.delete(location), fast.walk):
+            self.assertRaises(exceptions.StoreUnavailable, call)
+        self.assertEqual((0, []), (fast.discard('x'), fast.sweep()))
+        message = self.assert_refused(text.replace('default_backend = slow', 'default_backend = fast'),
+                                      exceptions.StoreConfigurationError)
+        for word in (os.path.join(self.root, 'glance.conf'), '[fast] filesystem_store_datadirs', 'high'):
+            self.assertIn(word, message)
+
+    def test_servers_are_not_asked_at_start(self):
+        with mock.patch('socket.socket.connect', side_effect=AssertionError('connected')):
+            backends = self.backends(self.text.replace('fast:file', 'fast:file, far:s3') + (
+                '[far]\ns3_store_host = https://192.0.2.1\ns3_store_bucket = b\ns3_store_access_key = a\n'
+                's3_store_secret_key = s\n'))
+        self.assertEqual(('fast', 'far', 'slow'), backends.names)
 
     def test_reserved_names(self):
         self.assertIn('os_glance_mine', self.assert_refused(self.text.replace('fast:file', 'os_glance_mine:file')))
