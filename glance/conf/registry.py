@@ -28,6 +28,10 @@ SERVER = [
     cfg.IntOpt(
         'registry_max_list', default=10000, min=1,
         help='Most images that one command may list.'),
+    cfg.IntOpt(
+        'registry_request_key_ttl', default=120, min=0,
+        help='Seconds for which the answer to a write is remembered, in the database, so that an API node that lost it '
+             'may ask again. 0 remembers nothing.'),
 ]
 
 CLIENT = [

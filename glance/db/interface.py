@@ -271,6 +271,10 @@ class Database(Protocol):
     def check(self) -> None:
         """Raise ConfigurationError when the tables are not those of this release, DatabaseUnavailable when away."""
 
+    @reads
+    def ping(self) -> None:
+        """Return as soon as the database answers; it is not asked for anything. Raises DatabaseUnavailable."""
+
     def close(self) -> None:
         """Release all connections."""
 

@@ -69,6 +69,9 @@ class MemoryDatabase:
     def check(self) -> None:
         """Do nothing; other implementations look at their tables."""
 
+    def ping(self) -> None:
+        """Do nothing; other implementations ask the database."""
+
     def close(self) -> None:
         """Do nothing; other implementations close connections."""
 

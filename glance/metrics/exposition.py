@@ -40,7 +40,8 @@ class Page:
             for key in sorted(key for key in sums if key[0] == family.name):
                 metric.add_metric(key[1:], sums[key])
             yield metric
-        yield _durations(sums)
+        for family in names.DURATIONS:
+            yield _durations(family, sums)
         yield core.GaugeMetricFamily('glance_workers', 'Processes that serve requests.', alive)
         yield core.InfoMetricFamily('glance_build', 'The version of the service.', {'version': self._version})
         waiting = self._backlog()
@@ -49,13 +50,12 @@ class Page:
                                          'still to be deleted.', waiting)
 
 
-def _durations(sums: dict[Key, float]) -> core.HistogramMetricFamily:
-    family = names.DURATION
+def _durations(family: names.Family, sums: dict[Key, float]) -> core.HistogramMetricFamily:
     metric = core.HistogramMetricFamily(family.name, family.help, labels=family.labels)
-    for key in sorted(key for key in sums if key[0] == names.SECONDS):
+    for key in sorted(key for key in sums if key[0] == family.name):
         buckets, count = [], 0.0
         for text in names.BUCKET_TEXTS:
-            count += sums.get((names.SECONDS_BUCKET, *key[1:], text), 0.0)
+            count += sums.get((family.name + names.BUCKET, *key[1:], text), 0.0)
             buckets.append((text, count))
         metric.add_metric(key[1:], buckets, sums[key])
     return metric

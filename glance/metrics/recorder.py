@@ -11,7 +11,7 @@ from oslo_config import cfg
 
 from glance import exceptions
 from glance.metrics import names
-from glance.metrics.shared import SharedValues
+from glance.metrics.shared import Key, SharedValues
 
 Direction = Literal['in', 'out']
 
@@ -37,6 +37,9 @@ class Metrics:
 
     def request_served(self, route: str, method: str, status: str, seconds: float) -> None:
         """A response went out. ``route`` is a template such as ``/v2/images/{image_id}``, never a path."""
+
+    def command_served(self, command: str, failed: bool, seconds: float) -> None:
+        """A registry carried out a command, which may have ended in an error."""
 
     def transfer(self, direction: Direction, place: str) -> contextlib.AbstractContextManager[Transfer]:
         """A transfer that is under way as long as the context lasts. ``place`` is a store, or ``cache``, ``staging``."""
@@ -77,10 +80,11 @@ class Recorder(Metrics):
     def request_served(self, route: str, method: str, status: str, seconds: float) -> None:
         if method not in _METHODS:
             method = 'other'
-        bucket = names.BUCKET_TEXTS[bisect.bisect_left(names.BUCKETS, seconds)]
-        self._values.add((((names.REQUESTS, route, method, status), 1),
-                          ((names.SECONDS, route, method), seconds),
-                          ((names.SECONDS_BUCKET, route, method, bucket), 1)))
+        self._values.add((((names.REQUESTS, route, method, status), 1), *_lasted(names.SECONDS, (route, method), seconds)))
+
+    def command_served(self, command: str, failed: bool, seconds: float) -> None:
+        self._values.add((((names.COMMANDS, command, 'error' if failed else 'success'), 1),
+                          *_lasted(names.COMMAND_SECONDS, (command,), seconds)))
 
     @contextlib.contextmanager
     def transfer(self, direction: Direction, place: str) -> Iterator[Transfer]:
@@ -113,6 +117,12 @@ class Recorder(Metrics):
 
     def _active(self, direction: Direction, place: str, change: int) -> None:
         self._values.add((((names.ACTIVE, direction, place), change),))
+
+
+def _lasted(name: str, labels: tuple[str, ...], seconds: float) -> Iterator[tuple[Key, float]]:
+    """Yield what a duration adds to the numbers of a histogram."""
+    yield (name, *labels), seconds
+    yield (name + names.BUCKET, *labels, names.BUCKET_TEXTS[bisect.bisect_left(names.BUCKETS, seconds)]), 1
 
 
 class _CountedTransfer(Transfer):

@@ -6,20 +6,27 @@ from oslo_config import cfg
 
 from glance import environment, exceptions
 from glance.db.interface import Database
+from glance.db.sqlalchemy.database import SQLDatabase
+from glance.db.sqlalchemy.request_keys import RequestKeys
 from glance.metrics.recorder import Metrics
 from glance.policies.enforcer import Enforcer
+from glance.registry.repetition import Repetition
 
 LOG = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class RegistryEnvironment:
-    """The parts of one process; the enforcer says who is an administrator."""
+    """The parts of one process; the enforcer says who is an administrator.
+
+    Without ``repetition`` writes are carried out as often as they come.
+    """
 
     conf: cfg.ConfigOpts
     database: Database
     enforcer: Enforcer
     metrics: Metrics
+    repetition: Repetition | None = None
 
     def begin(self) -> None:
         """There is no work beside requests."""
@@ -36,4 +43,12 @@ def build(conf: cfg.ConfigOpts, metrics: Metrics | None = None) -> RegistryEnvir
         raise exceptions.ConfigurationError(
             '[DEFAULT] data_api = %s would have glance-registry ask a registry; remove the line from its configuration, '
             'or name a database: glance.db.sqlalchemy.api.' % conf.data_api)
-    return RegistryEnvironment(conf, environment.open_database(conf), Enforcer(conf), metrics or Metrics())
+    database = environment.open_database(conf)
+    return RegistryEnvironment(conf, database, Enforcer(conf), metrics or Metrics(), _repetition(conf, database))
+
+
+def _repetition(conf: cfg.ConfigOpts, database: Database) -> Repetition | None:
+    """Records in memory are those of one process: there is no place in which the others would find an answer."""
+    if not conf.registry_request_key_ttl or not isinstance(database, SQLDatabase):
+        return None
+    return Repetition(RequestKeys(database.engine, conf.registry_request_key_ttl))

@@ -1,5 +1,4 @@
 """The operations of the DAL as they are, for services that decide themselves what their callers may."""
-from collections.abc import Callable
 from typing import Any
 
 from oslo_config import cfg
@@ -8,6 +7,7 @@ from glance import exceptions
 from glance.context import RequestContext
 from glance.db.wire import errors
 from glance.db.wire.operations import INFO, OPERATIONS, VERSION, Info, Operation
+from glance.registry.commands import Command
 from glance.registry.environment import RegistryEnvironment
 from glance.registry.services import Services
 from glance.wsgi import faults
@@ -31,9 +31,9 @@ class Native:
                                        'role %s (registry_service_roles).' % ' or '.join(sorted(self._services.roles)))
 
     def prepare(self, name: str, arguments: dict[str, Any], context: RequestContext, env: RegistryEnvironment
-                ) -> Callable[[], Any] | None:
+                ) -> Command | None:
         if name == INFO.name:
-            return lambda: INFO.encode_result(self._info)
+            return Command(name, lambda: INFO.encode_result(self._info), reads=True)
         operation = OPERATIONS.get(name)
         if operation is None:
             return None
@@ -43,7 +43,7 @@ class Native:
             if operation.pages:
                 self._check_page(operation, arguments)
             return operation.encode_result(getattr(env.database, name)(**arguments))
-        return run
+        return Command(name, run, operation.reads)
 
     def _check_page(self, operation: Operation, arguments: dict[str, Any]) -> None:
         limit = arguments[operation.pages].limit

@@ -1,8 +1,9 @@
 """``POST /rpc``: a list of commands in, a list of their results out.
 
 The whole list is checked before the first command runs. A command that fails has an error for its result, and the ones
-behind it run.
+behind it run. One for which the time is over when its turn comes has an error as well.
 """
+import gzip
 import logging
 import time
 from collections.abc import Callable, Iterable
@@ -14,6 +15,8 @@ from glance import exceptions
 from glance.context import RequestContext
 from glance.db.wire import codecs
 from glance.registry.classic.dialect import Classic
+from glance.registry.commands import Command
+from glance.registry.environment import RegistryEnvironment
 from glance.registry.native import Native
 from glance.registry.services import Services
 from glance.wsgi import faults, whole_body
@@ -22,6 +25,9 @@ from glance.wsgi.faults import HTTPFault
 LOG = logging.getLogger(__name__)
 
 _MOST_COMMANDS = 256
+# Shorter answers in bytes are not worth the work of compressing them.
+_COMPRESSED_FROM = 8 << 10
+_FOREVER = float('inf')
 
 
 class Dialect(Protocol):
@@ -32,8 +38,9 @@ class Dialect(Protocol):
     def admit(self, context: RequestContext) -> None:
         """Raise Forbidden when this caller may send no commands at all."""
 
-    def prepare(self, name: str, arguments: dict[str, Any], context: RequestContext, env: Any) -> Callable[[], Any] | None:
-        """Check the arguments; return what carries the command out and gives its encoded result; None for an unknown one.
+    def prepare(self, name: str, arguments: dict[str, Any], context: RequestContext, env: RegistryEnvironment
+                ) -> Command | None:
+        """Check the arguments; return what carries the command out, None for an unknown one.
 
         Raises codecs.Malformed.
         """
@@ -56,23 +63,37 @@ class Endpoint:
 
     def __call__(self, environ: dict[str, Any], start_response: Callable) -> Iterable[bytes]:
         try:
-            dialect, results = self._serve(environ)
+            dialect = self._dialect(environ)
+            results = self._serve(environ, dialect)
         except Exception as error:
             return faults.response_for(error, environ)(environ, start_response)
-        start_response('200 OK', [('Content-Type', 'application/json'), ('Cache-Control', 'no-store'),
-                                  ('X-Glance-Rpc-Version', dialect.version)])
+        headers = [('Content-Type', 'application/json'), ('Cache-Control', 'no-store'),
+                   ('X-Glance-Rpc-Version', dialect.version)]
+        repetition = environ['glance.environment'].repetition
+        if repetition:
+            headers.append(('X-Glance-Request-Key-Ttl', str(repetition.ttl)))
+        if len(results) > _COMPRESSED_FROM and _takes_gzip(environ):
+            results = gzip.compress(results, 1)
+            headers.append(('Content-Encoding', 'gzip'))
+        start_response('200 OK', headers)
         return [results]
 
-    def _serve(self, environ: dict[str, Any]) -> tuple[Dialect, bytes]:
-        dialect = self._dialect(environ)
-        context = environ['glance.context']
+    def _serve(self, environ: dict[str, Any], dialect: Dialect) -> bytes:
+        context, env = environ['glance.context'], environ['glance.environment']
+        deadline = _deadline(environ.get('HTTP_X_GLANCE_DEADLINE'))
         dialect.admit(context)
         length = environ.get('CONTENT_LENGTH')
         body = whole_body.read(environ['wsgi.input'], int(length) if length else None, self._conf.registry_max_body)
-        commands = [self._prepare(dialect, place, command, context, environ['glance.environment'])
-                    for place, command in enumerate(_commands(body))]
-        texts = [_carry_out(dialect, name, run, context) for name, run in commands]
-        return dialect, ('[%s]' % ','.join(texts)).encode('ascii')
+        commands = [self._prepare(dialect, place, command, context, env) for place, command in enumerate(_commands(body))]
+
+        def carry_out() -> bytes:
+            texts = [_carry_out(dialect, command, context, env, deadline) for command in commands]
+            return ('[%s]' % ','.join(texts)).encode('ascii')
+        key = environ.get('HTTP_X_GLANCE_REQUEST_KEY')
+        if key is None or env.repetition is None or all(command.reads for command in commands):
+            return carry_out()
+        request = dialect.version, context.user_id or '', context.project_id or '', body
+        return env.repetition.once(key, request, deadline, carry_out)
 
     def _dialect(self, environ: dict[str, Any]) -> Dialect:
         wanted = environ.get('HTTP_X_GLANCE_RPC_VERSION', '').strip()
@@ -81,20 +102,34 @@ class Endpoint:
                                      % (ascii(wanted[:20]), ' and '.join(filter(None, self._dialects))))
         return self._dialects[wanted]
 
-    def _prepare(self, dialect: Dialect, place: int, command: Any, context: RequestContext, env: Any
-                 ) -> tuple[str, Callable[[], Any]]:
+    def _prepare(self, dialect: Dialect, place: int, command: Any, context: RequestContext, env: RegistryEnvironment
+                 ) -> Command:
         if type(command) is not dict or type(command.get('command')) is not str or not command['command']:
             raise exceptions.Invalid('Element %d of the list is no command: {"command": NAME, "kwargs": {…}}.' % place)
         name, arguments = command['command'], command.get('kwargs')
         if arguments is not None and type(arguments) is not dict:
             raise exceptions.Invalid('The kwargs of command %d must be an object.' % place)
         try:
-            run = dialect.prepare(name, arguments or {}, context, env)
+            prepared = dialect.prepare(name, arguments or {}, context, env)
         except (codecs.Malformed, RecursionError) as error:
             raise exceptions.Invalid('Command %d, %s: %s.' % (place, ascii(name[:80]), error)) from None
-        if run is None:
+        if prepared is None:
             raise HTTPFault(404, 'This registry knows no command %s.' % ascii(name[:80]))
-        return name, run
+        return prepared
+
+
+def _deadline(text: str | None) -> float:
+    """Return the monotonic time that ``X-Glance-Deadline`` means: milliseconds that are left. Raises Invalid."""
+    if text is None:
+        return _FOREVER
+    if not (text.isascii() and text.isdecimal()) or len(text) > 12:
+        raise exceptions.Invalid('The header X-Glance-Deadline must be a number of milliseconds.')
+    return time.monotonic() + int(text) / 1000
+
+
+def _takes_gzip(environ: dict[str, Any]) -> bool:
+    offers = environ.get('HTTP_ACCEPT_ENCODING', '').replace(' ', '').lower().split(',')
+    return any(offer.startswith('gzip') and not offer.endswith((';q=0', ';q=0.0')) for offer in offers)
 
 
 def _commands(body: bytes) -> list[Any]:
@@ -111,11 +146,17 @@ def _commands(body: bytes) -> list[Any]:
     return commands
 
 
-def _carry_out(dialect: Dialect, name: str, run: Callable[[], Any], context: RequestContext) -> str:
+def _carry_out(dialect: Dialect, command: Command, context: RequestContext, env: RegistryEnvironment, deadline: float) -> str:
     """Run a command; return the JSON text of its result or of its error."""
-    started = time.perf_counter()
+    name, started, failed = command.name, time.perf_counter(), True
     try:
-        return codecs.dumps(dialect.value(run()))
+        if time.monotonic() >= deadline:
+            raise HTTPFault(504, '%s was not started: the time for the request was over.' % name)
+        text = codecs.dumps(dialect.value(command.run()))
+        failed = False
+        return text
+    except HTTPFault as error:
+        return codecs.dumps(dialect.error(error, str(error)))
     except exceptions.GlanceError as error:
         return codecs.dumps(dialect.error(error, None))
     except Exception as error:
@@ -123,4 +164,6 @@ def _carry_out(dialect: Dialect, name: str, run: Callable[[], Any], context: Req
         return codecs.dumps(dialect.error(error, '%s failed with %s; the log of the registry says more under %s.'
                                           % (name, type(error).__name__, context.request_id)))
     finally:
-        LOG.debug('%s took %.1f ms', name, (time.perf_counter() - started) * 1000)
+        seconds = time.perf_counter() - started
+        LOG.debug('%s took %.1f ms', name, seconds * 1000)
+        env.metrics.command_served(name, failed, seconds)

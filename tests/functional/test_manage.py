@@ -39,16 +39,16 @@ class RollingManage(Manage):
         self.assertIn('glance-manage db expand', self.manage('db', 'check', code=3))
         self.assertIn('db expand', self.manage('db', 'migrate', code=1))
         self.assertIn('db expand', self.manage('db', 'contract', code=1))
-        self.assertIn('rocky_contract02, v1_expand03', self.manage('db', 'expand'))
+        self.assertIn('rocky_contract02, v1_expand04', self.manage('db', 'expand'))
         self.assertEqual('Database expansion is up to date. No expansion needed.\n', self.manage('db_expand'))
         self.assertIn('glance-manage db migrate', self.manage('db', 'check', code=4))
         self.assertIn('db migrate', self.manage('db', 'contract', code=1))
         self.assertEqual('Migrated 14 rows\n', self.manage('db', 'migrate'))
         self.assertEqual('Database migration is up to date. No migration needed.\n', self.manage('db_migrate'))
         self.assertIn('glance-manage db contract', self.manage('db', 'check', code=5))
-        self.assertIn('v1_contract03', self.manage('db', 'contract'))
+        self.assertIn('v1_contract04', self.manage('db', 'contract'))
         self.assertEqual('Database is up to date. No upgrades needed.\n', self.manage('db_check'))
-        self.assertEqual('v1_contract03\n', self.manage('db_version'))
+        self.assertEqual('v1_contract04\n', self.manage('db_version'))
         for action in ('expand', 'migrate', 'contract', 'sync'):
             self.assertEqual(UP_TO_DATE, self.manage('db', action))
 
@@ -87,7 +87,7 @@ class SQLiteManageTest(RollingManage, unittest.TestCase):
         self.assertEqual('Upgraded database to: mitaka02, current revision(s): mitaka02\n',
                          self.manage('db', 'upgrade', '--version', 'mitaka02'))
         self.assertIn('current revision(s): pike_contract01\n', self.manage('db_upgrade', 'pike_contract01'))
-        self.assertIn('current revision(s): v1_contract03\n', self.manage('db_upgrade'))
+        self.assertIn('current revision(s): v1_contract04\n', self.manage('db_upgrade'))
         self.assertEqual(UP_TO_DATE, self.manage('db_sync', '42'))
         self.assertEqual(UP_TO_DATE, self.manage('db', 'sync', '--version', 'liberty'))
 
@@ -142,4 +142,4 @@ class PostgreSQLManageTest(Manage, unittest.TestCase):
 
     def test_sync(self):
         self.assertEqual('Database is synced successfully.\n', self.manage('db', 'sync'))
-        self.assertEqual('v1_contract03\n', self.manage('db_version'))
+        self.assertEqual('v1_contract04\n', self.manage('db_version'))

@@ -2,6 +2,7 @@
 import dataclasses
 import functools
 import logging
+import time
 from collections.abc import Callable
 from typing import Any, Self
 
@@ -13,6 +14,10 @@ from glance.db.wire.operations import INFO, OPERATIONS, Operation
 
 LOG = logging.getLogger(__name__)
 
+# Seconds between two looks at what the registry knows.
+_LOOK_SECONDS = 600
+_OLDER = 'The registry is of an older release: upgrade it first.'
+
 
 class RemoteDatabase:
     """Every operation of the interface, as a call of the registry. Threads share it; a forked process makes its own.
@@ -22,6 +27,8 @@ class RemoteDatabase:
 
     def __init__(self, registry: Registry, page_size: int = 500):
         self._registry, self._page_size = registry, page_size
+        self._missing: list[str] = []
+        self._look_again_at = 0.0
 
     @classmethod
     def from_conf(cls, conf: cfg.ConfigOpts) -> Self:
@@ -37,13 +44,34 @@ class RemoteDatabase:
         Raises ConfigurationError, and RegistryUnavailable when it is away.
         """
         info, outcome = self._registry.call([(INFO, {}), (OPERATIONS['check'], {})])
-        if isinstance(info, Exception):
-            raise info
-        missing = sorted(OPERATIONS.keys() - set(info['commands']))
-        if missing:
-            LOG.error('The registry is of an older release: upgrade it first. Until then %s will fail.', ', '.join(missing))
+        self._look(info)
+        if self._missing:
+            LOG.error('%s Until then %s will fail.', _OLDER, ', '.join(self._missing))
         if isinstance(outcome, Exception):
             raise outcome
+
+    def ping(self) -> None:
+        """Ask the registry whether its database answers and, every now and then, whether it still knows every operation.
+
+        Raises DatabaseUnavailable.
+        """
+        commands: list[tuple[Operation, dict[str, Any]]] = [(OPERATIONS['ping'], {})]
+        if self._missing or time.monotonic() >= self._look_again_at:
+            commands.append((INFO, {}))
+        outcome, *info = self._registry.call(commands)
+        if info:
+            self._look(*info)
+        if isinstance(outcome, Exception):
+            raise outcome
+        if self._missing:
+            raise exceptions.RegistryUnavailable('%s It does not know %s.' % (_OLDER, ', '.join(self._missing)))
+
+    def _look(self, info: Any) -> None:
+        """Take note of which operations the registry does not know."""
+        if isinstance(info, Exception):
+            raise info
+        self._missing = sorted(OPERATIONS.keys() - set(info['commands']))
+        self._look_again_at = time.monotonic() + _LOOK_SECONDS
 
     def close(self) -> None:
         """Close the connections to the registry."""

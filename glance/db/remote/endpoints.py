@@ -1,4 +1,5 @@
 """The registries that this process may call: kept connections to each, and which of them answer."""
+import ipaddress
 import logging
 import ssl
 import threading
@@ -12,6 +13,7 @@ LOG = logging.getLogger(__name__)
 # A registry is left alone after so many failures in a row, at first for the shorter time in seconds, then ever longer.
 _FAILURES = 3
 _SHORTEST_REST, _LONGEST_REST = 0.25, 5.0
+_TTL = 'x-glance-request-key-ttl'
 
 Answer = tuple[int, dict[str, str], bytes]
 
@@ -34,11 +36,14 @@ class Endpoint:
     """One registry. Threads share it; each exchange has a connection of its own.
 
     :param tls: how to encrypt, or None
+    :ivar remembers: seconds for which it remembers the answers to writes that have keys; 0 as long as that is not known
+    :ivar is_near: it is on this host
     """
 
     def __init__(self, host: str, port: int, tls: ssl.SSLContext | None, limits: Limits):
         self.host, self.port, self._tls, self._limits = host, port, tls, limits
         self.authority = '%s:%d' % ('[%s]' % host if ':' in host else host, port)
+        self.remembers, self.is_near = 0.0, _is_loopback(host)
         self._idle: list[Connection] = []
         self._lock = threading.Lock()
         self._room = threading.BoundedSemaphore(limits.most)
@@ -68,6 +73,9 @@ class Endpoint:
             self._failed(WrongAnswer('status %d' % status))
         else:
             self._answered()
+        if status == 200:
+            ttl = headers.get(_TTL, '')
+            self.remembers = float(ttl) if ttl.isdecimal() and ttl.isascii() else 0.0
         return status, headers, body
 
     def close(self) -> None:
@@ -159,3 +167,10 @@ class Endpoints:
         """Close the connections that are kept."""
         for endpoint in self._endpoints:
             endpoint.close()
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == 'localhost'

@@ -7,6 +7,7 @@ import select
 import socket
 import ssl
 import time
+import zlib
 
 _LARGEST_HEAD = 64 << 10
 _LARGEST_BODY = 256 << 20
@@ -66,10 +67,12 @@ class Connection:
             self._socket.settimeout(_left(deadline))
             self._socket.sendall(request)
             status, headers = self._head(deadline)
-            body, framed = self._body(headers, deadline)
+            body = self._body(headers, deadline)
         except OSError as error:
             raise AnswerLost(_reason(error)) from None
-        lasts = framed and not self._buffer and headers.get('connection', '').lower() != 'close'
+        if headers.get('content-encoding', 'identity') != 'identity':
+            body = _unpacked(body, headers['content-encoding'])
+        lasts = not self._buffer and headers.get('connection', '').lower() != 'close'
         return status, headers, body, lasts
 
     def _head(self, deadline: float) -> tuple[int, dict[str, str]]:
@@ -84,14 +87,12 @@ class Connection:
             else:
                 self._fill(deadline)
 
-    def _body(self, headers: dict[str, str], deadline: float) -> tuple[bytes, bool]:
-        """Return the body, and whether its end was told otherwise than by closing."""
+    def _body(self, headers: dict[str, str], deadline: float) -> bytes:
         if headers.get('transfer-encoding', '').lower() == 'chunked':
-            return self._chunks(deadline), True
+            return self._chunks(deadline)
         if 'content-length' not in headers:
             raise WrongAnswer('the answer does not tell its length')
-        length = _number(headers['content-length'], 10)
-        return self._exactly(length, deadline), True
+        return self._exactly(_number(headers['content-length'], 10), deadline)
 
     def _chunks(self, deadline: float) -> bytes:
         body = bytearray()
@@ -163,6 +164,19 @@ def _headers(lines: list[str]) -> dict[str, str]:
             raise WrongAnswer('a header of the answer has no value')
         headers[name.strip().lower()] = value.strip()
     return headers
+
+
+def _unpacked(body: bytes, encoding: str) -> bytes:
+    if encoding.lower() != 'gzip':
+        raise WrongAnswer('the answer is encoded in an unknown way')
+    unpacker = zlib.decompressobj(zlib.MAX_WBITS | 16)
+    try:
+        plain = unpacker.decompress(body, _LARGEST_BODY)
+    except zlib.error:
+        raise WrongAnswer('the answer is not compressed as it says') from None
+    if not unpacker.eof or unpacker.unused_data:
+        raise WrongAnswer('the answer is too long, or not compressed as it says')
+    return plain
 
 
 def _number(text: str, base: int) -> int:

@@ -4,6 +4,7 @@ import os
 import ssl
 import threading
 import time
+import uuid
 from collections.abc import Iterable
 from typing import Any, Self
 
@@ -22,6 +23,8 @@ LOG = logging.getLogger(__name__)
 # Seconds before the first repetition; each further one waits twice as long.
 _PAUSE = 0.1
 _LONGEST_ID = 64
+# A write is repeated in this part of the time for which the registry remembers it; clocks and queues have the rest.
+_REMEMBERED = 0.8
 _HERE = {'0.0.0.0': '127.0.0.1', '::': '::1'}
 
 
@@ -55,7 +58,8 @@ class Registry:
         commands = list(commands)
         body = codecs.dumps([{'command': operation.name, 'kwargs': operation.encode_arguments(arguments)}
                              for operation, arguments in commands]).encode('ascii')
-        status, _, answer = self._ask(body, all(operation.reads for operation, _ in commands))
+        reads = all(operation.reads for operation, _ in commands)
+        status, _, answer = self._ask(body, None if reads else str(uuid.uuid4()))
         if status == 200:
             try:
                 return _results([operation for operation, _ in commands], answer)
@@ -74,36 +78,55 @@ class Registry:
         self._closed.set()
         self._endpoints.close()
 
-    def _ask(self, body: bytes, repeatable: bool) -> Answer:
-        """Send the request until it is answered or must not be sent again. Raises RegistryUnavailable."""
-        deadline = time.monotonic() + self._timeout if self._timeout else FOREVER
-        attempt, renewed, pause = 0, False, _PAUSE
+    def _ask(self, body: bytes, key: str | None) -> Answer:
+        """Send the request until it is answered or must not be sent again; ``key`` is that of a write.
+
+        Raises RegistryUnavailable.
+        """
+        started = time.monotonic()
+        deadline = started + self._timeout if self._timeout else FOREVER
+        attempt, renewed, pause, reason = 0, False, _PAUSE, ''
+        begun = False           # a registry may have begun to carry it out
         while True:
             shown = self._identity.headers()
             try:
                 endpoint = self._endpoints.choose(insist=attempt > 0)
-                answer = endpoint.exchange(_request(endpoint, body, shown), deadline)
+                if begun and not _may_repeat(key, endpoint, started):
+                    raise _unavailable(reason)
+                answer = endpoint.exchange(_request(endpoint, body, shown, key, deadline), deadline)
                 if answer[0] == 401 and not renewed and self._identity.renew(shown):
                     renewed = True
                     continue
                 if answer[0] not in (502, 503, 504):
                     return answer
-                reason, again = 'it answers with status %d' % answer[0], repeatable
+                reason, begun = 'it answers with status %d' % answer[0], True
             except NoneAnswers:
                 raise exceptions.RegistryUnavailable() from None
             except NotSent as error:
-                reason, again = str(error), True
+                reason = str(error)
             except (AnswerLost, WrongAnswer) as error:
-                reason, again = str(error), repeatable
+                reason, begun = str(error), True
             attempt += 1
-            if not again or attempt > self._retries or time.monotonic() + pause >= deadline or self._closed.wait(pause):
+            if attempt > self._retries or begun and not _may_repeat(key, endpoint, started) \
+                    or time.monotonic() + pause >= deadline or self._closed.wait(pause):
                 raise _unavailable(reason)
             pause *= 2
 
 
-def _request(endpoint: Endpoint, body: bytes, shown: dict[str, str]) -> bytes:
+def _may_repeat(key: str | None, endpoint: Endpoint, started: float) -> bool:
+    """Whether a request that was begun at this time may be sent to a registry that perhaps carries it out already."""
+    return key is None or time.monotonic() - started < endpoint.remembers * _REMEMBERED
+
+
+def _request(endpoint: Endpoint, body: bytes, shown: dict[str, str], key: str | None, deadline: float) -> bytes:
     lines = ['POST /rpc HTTP/1.1', 'Host: ' + endpoint.authority, 'Content-Type: application/json',
              'X-Glance-Rpc-Version: ' + VERSION, 'Content-Length: %d' % len(body)]
+    if key is not None:
+        lines.append('X-Glance-Request-Key: ' + key)
+    if deadline != FOREVER:
+        lines.append('X-Glance-Deadline: %d' % max((deadline - time.monotonic()) * 1000, 0))
+    if not endpoint.is_near:
+        lines.append('Accept-Encoding: gzip')
     current = request_context.get_current()
     if current is not None and current.request_id:
         # The registry puts the prefix in front again; the rest is as long as it accepts by default.

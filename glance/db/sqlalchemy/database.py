@@ -13,7 +13,7 @@ from glance.db.sqlalchemy.engine import Engine
 from glance.db.sqlalchemy.images import ImageOperations
 from glance.db.sqlalchemy.leases import LeaseOperations
 from glance.db.sqlalchemy.members import MemberOperations
-from glance.db.sqlalchemy.models import image_id_tombstones
+from glance.db.sqlalchemy.models import registry_requests
 from glance.db.sqlalchemy.pending import PendingOperations
 from glance.db.sqlalchemy.removals import RemovalOperations
 from glance.db.sqlalchemy.usage import UsageOperations
@@ -58,10 +58,14 @@ class SQLDatabase(ImageOperations, RemovalOperations, PendingOperations, MemberO
 
     def check(self) -> None:
         """Look for the newest table of this release: where it is missing, the database was not prepared for it."""
-        if not self._engine.read(lambda connection: sa.inspect(connection).has_table(image_id_tombstones.name)):
+        if not self._engine.read(lambda connection: sa.inspect(connection).has_table(registry_requests.name)):
             raise exceptions.ConfigurationError(
                 'The database is not prepared for this release: run "glance-manage db_sync", or "glance-manage db expand" '
                 'while services of the former release are still running.')
+
+    def ping(self) -> None:
+        """Ask the database for nothing."""
+        self._engine.read(lambda connection: connection.execute(sa.text('SELECT 1')) and None)
 
     def close(self) -> None:
         """Close all connections."""

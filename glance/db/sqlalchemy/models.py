@@ -1,11 +1,12 @@
 """The tables of the schema.
 
 They are the ones of upstream's head, under the same names, with indexes of our own for the lists (``image_leases``,
-``owner_locks`` and ``object_hash`` are ours as well). Columns have no defaults on the side of the application: each
-operation writes what it means. Every table that is soft-deleted holds to one invariant: ``deleted`` is false exactly when
-``deleted_at`` is null.
+``owner_locks``, ``registry_requests`` and ``object_hash`` are ours as well). Columns have no defaults on the side of the
+application: each operation writes what it means. Every table that is soft-deleted holds to one invariant: ``deleted`` is
+false exactly when ``deleted_at`` is null.
 """
 import sqlalchemy as sa
+from sqlalchemy.dialects import mysql
 
 metadata = sa.MetaData()
 
@@ -259,4 +260,14 @@ cached_images = _table(
     sa.Column('node_reference_id', BigInteger, sa.ForeignKey('node_reference.node_reference_id'), nullable=False),
     sa.UniqueConstraint('image_id', 'node_reference_id', name='ix_cached_images_image_id_node_reference_id'),
     sa.Index('ix_cached_images_node_accessed', 'node_reference_id', 'last_accessed'),
+)
+
+registry_requests = _table(
+    'registry_requests',
+    sa.Column('request_key', sa.String(36), primary_key=True),
+    sa.Column('attempt', sa.String(36), nullable=False),
+    sa.Column('digest', sa.String(64), nullable=False),
+    sa.Column('answer', sa.LargeBinary().with_variant(mysql.MEDIUMBLOB(), 'mysql', 'mariadb')),
+    sa.Column('expires_at', sa.DateTime, nullable=False),
+    sa.Index('ix_registry_requests_expires_at', 'expires_at'),
 )

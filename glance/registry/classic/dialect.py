@@ -11,6 +11,7 @@ from glance.context import RequestContext
 from glance.db.wire import codecs
 from glance.registry.classic import children, images
 from glance.registry.classic.session import ForbiddenPublicImage, Session
+from glance.registry.commands import Command
 from glance.registry.environment import RegistryEnvironment
 from glance.registry.services import Services
 from glance.wsgi import faults
@@ -50,7 +51,7 @@ class Classic:
         """Everybody whose identity is known: each command looks at what he may."""
 
     def prepare(self, name: str, arguments: dict[str, Any], context: RequestContext, env: RegistryEnvironment
-                ) -> Callable[[], Any] | None:
+                ) -> Command | None:
         command = COMMANDS.get(name)
         if command is None:
             return None
@@ -62,7 +63,7 @@ class Classic:
             inspect.signature(command).bind(None, **arguments)
             is_service = self._trusts_users or self._services.include(context)
             return command(Session(context, env.database, is_service), **arguments)
-        return run
+        return Command(name, run, command in _READS)
 
     def error(self, error: Exception, text: str | None) -> Any:
         """An error by the path that its class had; what old peers do not know is an RPCError."""

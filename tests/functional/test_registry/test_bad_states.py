@@ -38,8 +38,11 @@ class TestRegistryAway(BadStateTestCase):
         self.assertUnavailable(client.get('/v2/images'))
         self.assertUnavailable(client.post('/v2/images', json={}))
         self.assertIn('answered 503 until then', server.log_text())
+        health = client.get('/healthcheck')
+        self.assertEqual((503, SENTENCE), (health.status_code, health.text))
         server.registry.launch()
         self.assertRecovers(server)
+        wait_for('health', lambda: client.get('/healthcheck').status_code == 200)
         image = client.create_image(b'data')
         server.registry.stop()
         for _ in range(20):

@@ -1,5 +1,6 @@
 """The client of the registry meets every kind of peer: each ends in an answer or in one error, in time."""
 import contextlib
+import gzip
 import json
 import socket
 import threading
@@ -12,6 +13,7 @@ from glance.db.remote.database import RemoteDatabase
 from glance.db.remote.endpoints import Endpoint, Limits
 from glance.db.remote.identity import Nobody
 from glance.db.remote.registry import Registry
+from glance.db.wire.operations import OPERATIONS
 from tests.db_conformance.base import ADMIN
 
 SECONDS = 60
@@ -116,6 +118,25 @@ class TestAnswers(ClientTestCase):
             with self.subTest(reply=reply):
                 self.assertEqual({'storage': 5}, self.database(self.peer(reply).port).usage('me'))
 
+    def test_compressed(self):
+        usage = json.dumps(USAGE).encode()
+        packed, head = gzip.compress(usage), 'Content-Encoding: gzip\r\n'
+        self.assertEqual({'storage': 5}, self.database(self.peer(answer(packed, head=head)).port).usage('me'))
+        for reply in (answer(usage, head=head), answer(packed[:-1], head=head), answer(packed + b'x', head=head),
+                      answer(packed, head='Content-Encoding: br\r\n')):
+            self.assertUnavailable(self.database(self.peer(reply).port, retries=0).usage, 'me')
+
+    def test_what_is_told_of_the_time_that_is_left(self):
+        for timeout, told in ((SECONDS, True), (0, False)):
+            peer = self.peer(answer(USAGE))
+            self.database(peer.port, timeout=timeout).usage('me')
+            head = peer.requests[0].partition(b'\r\n\r\n')[0]
+            self.assertEqual((told, False), (b'X-Glance-Deadline: ' in head, b'Accept-Encoding' in head))
+
+    def test_only_from_another_host_a_compressed_answer_is_wanted(self):
+        for host, near in (('127.0.0.1', True), ('::1', True), ('localhost', True), ('192.0.2.1', False), ('db.test', False)):
+            self.assertEqual(near, Endpoint(host, 9191, None, Limits()).is_near, host)
+
     def test_rubbish(self):
         for reply in (
                 b'SSH-2.0-OpenSSH_9.2\r\n\r\n', b'\r\n\r\n', b'HTTP/1.1 200 OK\r\n\r\n', b'x' * 70_000, b'HTTP/1.1 abc\r\n\r\n',
@@ -151,6 +172,34 @@ class TestRepetition(ClientTestCase):
             peer = self.peer(reply, reply, answer(USAGE))
             self.assertEqual({'storage': 5}, self.database(peer.port).usage('me'))
             self.assertEqual(3, len(peer.requests))
+
+    def test_writes_are_once_the_registry_is_known_to_remember_them(self):
+        done = answer([{'_result': None}], head='X-Glance-Request-Key-Ttl: 100\r\n')
+        for reply in (None, answer(b'', '503 Unavailable'), b'rubbish\r\n\r\n'):
+            peer = self.peer(done, reply, done)
+            database = self.database(peer.port)
+            for _ in range(2):
+                self.assertIsNone(database.member_delete('i', 'm'))
+            keys = [request.partition(b'X-Glance-Request-Key: ')[2].partition(b'\r\n')[0] for request in peer.requests]
+            self.assertEqual((3, 36), (len(keys), len(keys[0])))
+            self.assertEqual((keys[2], True), (keys[1], keys[0] != keys[1]))
+
+    def test_a_write_is_not_repeated_where_it_is_not_remembered(self):
+        for ttl in ('0', 'x', '-1', '0.5'):
+            peer = self.peer(answer([{'_result': None}], head=f'X-Glance-Request-Key-Ttl: {ttl}\r\n'), None)
+            database = self.database(peer.port)
+            database.member_delete('i', 'm')
+            self.assertUnavailable(database.member_delete, 'i', 'm')
+            self.assertEqual(2, len(peer.requests))
+
+    def test_a_write_does_not_go_on_to_a_registry_that_is_not_known_to_remember(self):
+        done = answer([{'_result': None}], head='X-Glance-Request-Key-Ttl: 100\r\n')
+        other, peer = self.peer(answer([{'_result': None}])), self.peer(done, None)
+        database = self.database(other.port, peer.port)
+        database.member_delete('i', 'm')
+        database.member_delete('i', 'm')
+        self.assertUnavailable(database.member_delete, 'i', 'm')
+        self.assertEqual((1, 2), (len(other.requests), len(peer.requests)))
 
     def test_writes_are_not(self):
         for reply in (None, answer(b'', '503 Unavailable'), b'rubbish\r\n\r\n'):
@@ -294,3 +343,26 @@ class TestPages(ClientTestCase):
         found = self.database(peer.port, page_size=3).image_list(ADMIN, ImageQuery())
         self.assertEqual(list('abcd'), [row['id'] for row in found])
         self.assertEqual(['c', 'b', 'a'], [query['marker'] for query in self.asked(peer)[1:]])
+
+
+class TestReadiness(ClientTestCase):
+    """What the node's own health check asks."""
+
+    def info(self, *without):
+        return {'_result': {'version': '2.1', 'commands': sorted(OPERATIONS.keys() - set(without)), 'limits': {}}}
+
+    def test_a_registry_that_does_not_know_every_operation(self):
+        well = {'_result': None}
+        peer = self.peer(answer([well, self.info('usage')]), answer([well, self.info()]), answer([well]))
+        database = self.database(peer.port)
+        with self.assertRaisesRegex(exceptions.RegistryUnavailable, 'older release.*usage'):
+            database.ping()
+        for _ in range(2):
+            database.ping()
+        commands = [[each['command'] for each in json.loads(request.partition(b'\r\n\r\n')[2])] for request in peer.requests]
+        self.assertEqual([['ping', 'registry_info'], ['ping', 'registry_info'], ['ping']], commands)
+
+    def test_a_registry_whose_database_is_away(self):
+        trouble = {'_error': {'name': 'DatabaseUnavailable', 'val': 'away'}}
+        with self.assertRaisesRegex(exceptions.DatabaseUnavailable, 'away'):
+            self.database(self.peer(answer([trouble, self.info()])).port).ping()

@@ -1,8 +1,11 @@
 """The protocol of glance-registry, spoken by hand."""
+import concurrent.futures
 import json
+import socket
 import subprocess
 import sys
 import unittest
+import uuid
 
 import hypothesis
 from hypothesis import strategies as st
@@ -140,6 +143,81 @@ class TestProtocol(RegistryTestCase):
     @hypothesis.given(st.binary(max_size=60) | st.text(alphabet='[]{}":,command0123eE+-. \\u', max_size=60).map(str.encode))
     def test_whatever_bytes_are_sent_are_answered(self, body):
         self.check_no_server_error(body, NATIVE)
+
+
+class TestRepeatedWrites(RegistryTestCase):
+    """Two processes, of which either may get the second attempt."""
+
+    SETTINGS = {'DEFAULT': {'workers': 2}, 'metrics': {'enabled': True}}
+    CREATE = ('image_create', {'values': {'status': 'queued'}})
+
+    def attempt(self, key, *commands, **headers):
+        body = [{'command': name, 'kwargs': kwargs} for name, kwargs in commands]
+        return self.post(body, {**NATIVE, 'X-Glance-Request-Key': key, **headers}, self.server.client())
+
+    def test_a_write_with_a_key_is_done_once(self):
+        key = str(uuid.uuid4())
+        answers = {self.attempt(key, self.CREATE).text for _ in range(8)}
+        self.assertEqual(1, len(answers), answers)
+        self.assertNotEqual(answers, {self.attempt(str(uuid.uuid4()), self.CREATE).text})
+        image_id = json.loads(answers.pop())[0]['_result']['id']
+        key, member = str(uuid.uuid4()), {'image_id': image_id, 'member': 'm'}
+        once = self.attempt(key, ('member_create', member), ('member_create', member))
+        self.assertEqual(['_result', '_error'], [name for result in once.json() for name in result])
+        self.assertEqual('120', once.headers['X-Glance-Request-Key-Ttl'])
+        self.assertEqual(once.text, self.attempt(key, ('member_create', member), ('member_create', member)).text)
+        self.assertEqual('Duplicate', self.attempt(str(uuid.uuid4()), ('member_create', member)).json()[0]['_error']['name'])
+
+    def test_at_the_same_time(self):
+        key = str(uuid.uuid4())
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            answers = {response.text for response in pool.map(lambda _: self.attempt(key, self.CREATE), range(16))}
+        self.assertEqual(1, len(answers), answers)
+
+    def test_keys_that_cannot_be_used(self):
+        key = str(uuid.uuid4())
+        self.assertEqual(200, self.attempt(key, self.CREATE).status_code)
+        for wrong, commands in ((key, [self.CREATE, self.CREATE]), ('x', [self.CREATE])):
+            self.assertEqual(400, self.attempt(wrong, *commands).status_code)
+        self.assertEqual(200, self.attempt('x', ('check', {})).status_code)      # a read needs none
+
+    def test_commands_are_not_started_when_the_time_is_over(self):
+        result, = self.attempt(str(uuid.uuid4()), ('check', {}), **{'X-Glance-Deadline': '0'}).json()
+        self.assertEqual(('RPCError', 504), (result['_error']['name'], result['_error']['code']))
+        self.assertIn('was not started', result['_error']['val'])
+        self.assertEqual(200, self.attempt(str(uuid.uuid4()), ('check', {}), **{'X-Glance-Deadline': '60000'}).status_code)
+        self.assertEqual(400, self.attempt(str(uuid.uuid4()), ('check', {}), **{'X-Glance-Deadline': '-1'}).status_code)
+
+    def test_long_answers_are_compressed_for_who_wants_that(self):
+        info = [('registry_info', {})] * 20
+        for offer, encoding in (('gzip', 'gzip'), ('br, gzip;q=0.5', 'gzip'), ('identity', None), ('gzip;q=0', None)):
+            response = self.attempt('', *info, **{'Accept-Encoding': offer})
+            self.assertEqual(encoding, response.headers.get('Content-Encoding'), offer)
+            self.assertEqual(20, len(response.json()))
+        self.assertNotIn('Content-Encoding', self.attempt('', info[0], **{'Accept-Encoding': 'gzip'}).headers)
+
+    def test_commands_are_counted(self):
+        self.attempt('', ('image_get', {'caller': ADMIN, 'image_id': 'x'}), ('lease_list', {}))
+        text = self.server.client().get('/metrics').text
+        for line in ('glance_registry_commands_total{command="image_get",result="error"} 1.0',
+                     'glance_registry_commands_total{command="lease_list",result="success"} 1.0',
+                     'glance_registry_command_duration_seconds_count{command="lease_list"} 1.0'):
+            self.assertIn(line, text)
+
+
+class TestHealth(unittest.TestCase):
+    def test_the_database_is_away(self):
+        with socket.create_server(('127.0.0.1', 0)) as sock:
+            port = sock.getsockname()[1]
+        server = RegistryServer(settings={'database': {'connection': f'mysql+pymysql://nobody@127.0.0.1:{port}/none'}})
+        self.addCleanup(server.cleanup)
+        server.launch()
+        response = server.client().get('/healthcheck', timeout=60)
+        self.assertEqual((503, 'The database cannot be reached at the moment; try again later.'),
+                         (response.status_code, response.text))
+        response = server.client().get('/healthcheck', headers={'Accept': 'application/json'})
+        self.assertEqual([503, ['The database cannot be reached at the moment; try again later.']],
+                         [response.status_code, response.json()['reasons']])
 
 
 class TestSwitches(unittest.TestCase):

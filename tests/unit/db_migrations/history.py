@@ -59,7 +59,7 @@ MARKERS = (
     Marker('interrupted before Train', ('queens_contract01', '2024_1_expand01'),
            ('2024_1_expand01', 'queens_contract01')),
     Marker('interrupted in Ocata', ('mitaka02', 'ocata_expand01'), ('ocata_expand01',)),
-    Marker('interrupted in ours', ('2024_1_contract01', 'v1_expand03'), ('2024_1_contract01', 'v1_expand03')),
+    Marker('interrupted in ours', ('2024_1_contract01', 'v1_expand04'), ('2024_1_contract01', 'v1_expand04')),
 )
 
 
@@ -204,7 +204,8 @@ def expected_rows(before: dict[str, list[dict]], origin: Marker) -> dict[str, li
     after['image_tags'] = [row for row in after['image_tags'] if row not in doubles[1:]]
     if origin.builds[0] in BEFORE_MITAKA02:
         after['metadef_resource_types'][0]['name'] = 'OS::Nova::Server'
-    for name in ('image_leases', 'image_id_tombstones', 'owner_locks', 'node_reference', 'cached_images'):
+    for name in ('image_leases', 'image_id_tombstones', 'owner_locks', 'node_reference', 'cached_images',
+                 'registry_requests'):
         after.setdefault(name, [])
     return after
 

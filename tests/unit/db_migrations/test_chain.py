@@ -3,7 +3,7 @@ import unittest
 from glance.db.sqlalchemy.migrations import chain
 
 RELEASES = ('ocata', 'pike', 'queens', 'rocky', 'rocky 02', 'train', 'ussuri', 'wallaby', 'xena', 'yoga', 'zed',
-            '2023_1', '2024_1', 'v1', 'v1 02', 'v1 03')
+            '2023_1', '2024_1', 'v1', 'v1 02', 'v1 03', 'v1 04')
 
 
 def _revision(release: str, branch: str) -> str:
@@ -26,10 +26,10 @@ class ChainTest(unittest.TestCase):
         self.assertEqual([], [revision for revision in chain.parents() if len(revision) > 32])
 
     def test_heads(self):
-        self.assertEqual(('v1_expand03', 'v1_contract03'), (chain.head('expand'), chain.head('contract')))
+        self.assertEqual(('v1_expand04', 'v1_contract04'), (chain.head('expand'), chain.head('contract')))
 
     def test_the_contract_head_has_everything_behind_it(self):
-        self.assertEqual(set(chain.parents()), chain.ancestors(['v1_contract03']))
+        self.assertEqual(set(chain.parents()), chain.ancestors(['v1_contract04']))
 
     def test_a_contract_has_its_expand_behind_it_and_no_later_one(self):
         behind = chain.ancestors(['pike_contract01'])
@@ -37,8 +37,8 @@ class ChainTest(unittest.TestCase):
         self.assertNotIn('queens_expand01', behind)
 
     def test_names_that_operators_use(self):
-        for name, revision in (('heads', 'v1_contract03'), ('expand@head', 'v1_expand03'), ('mitaka02', 'mitaka02'),
-                               ('contract@head', 'v1_contract03')):
+        for name, revision in (('heads', 'v1_contract04'), ('expand@head', 'v1_expand04'), ('mitaka02', 'mitaka02'),
+                               ('contract@head', 'v1_contract04')):
             self.assertEqual(revision, chain.resolve(name))
 
     def test_neither_parts_of_names_nor_inventions_are_names(self):

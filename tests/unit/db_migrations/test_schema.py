@@ -79,7 +79,7 @@ class StateTest(SchemaTest):
         schema.sync(self.engine)
         self.execute("UPDATE alembic_version SET version_num = '2027_1_contract01'")
         for action in (schema.revisions, schema.check, schema.sync, schema.expand, schema.stamp):
-            with self.assertRaisesRegex(SchemaError, '2027_1_contract01.*v1_contract03'):
+            with self.assertRaisesRegex(SchemaError, '2027_1_contract01.*v1_contract04'):
                 action(self.engine)
 
     def test_older_than_liberty(self):
@@ -134,7 +134,7 @@ class StateTest(SchemaTest):
 class SyncTest(SchemaTest):
     def test_empty_database(self):
         self.assertTrue(schema.sync(self.engine))
-        self.assertEqual(('v1_contract03',), schema.revisions(self.engine))
+        self.assertEqual(('v1_contract04',), schema.revisions(self.engine))
         self.assertEqual({*models.metadata.tables, 'alembic_version'}, self.tables())
         self.assertFalse(schema.sync(self.engine))
 
@@ -175,13 +175,13 @@ class UpgradeTest(SchemaTest):
 
     def test_never_back(self):
         schema.sync(self.engine)
-        self.assertEqual(('v1_contract03',), schema.upgrade(self.engine, 'liberty'))
+        self.assertEqual(('v1_contract04',), schema.upgrade(self.engine, 'liberty'))
 
     def test_names_of_the_linear_time(self):
         self.assertEqual(('pike_contract01',), schema.upgrade(self.engine, 'pike01'))
 
     def test_unknown_revision(self):
-        with self.assertRaisesRegex(SchemaError, 'nonsense.*v1_contract03'):
+        with self.assertRaisesRegex(SchemaError, 'nonsense.*v1_contract04'):
             schema.upgrade(self.engine, 'nonsense')
         self.assertEqual(set(), self.tables())
 
@@ -192,7 +192,7 @@ class StampTest(SchemaTest):
         self.assertEqual({'alembic_version'}, self.tables())
 
     def test_heads_are_one_mark(self):
-        self.assertEqual(('v1_contract03',), schema.stamp(self.engine, 'heads'))
+        self.assertEqual(('v1_contract04',), schema.stamp(self.engine, 'heads'))
 
     def test_tables_without_a_mark(self):
         schema.upgrade(self.engine, '2024_1_contract01')
@@ -202,7 +202,7 @@ class StampTest(SchemaTest):
 
     def test_a_newer_mark_is_replaced_by_force_only(self):
         schema.sync(self.engine)
-        with self.assertRaisesRegex(SchemaError, 'v1_contract03.*--force'):
+        with self.assertRaisesRegex(SchemaError, 'v1_contract04.*--force'):
             schema.stamp(self.engine, '2024_1_contract01')
         self.assertEqual(('2024_1_contract01',), schema.stamp(self.engine, '2024_1_contract01', force=True))
 
