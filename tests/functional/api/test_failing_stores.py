@@ -83,7 +83,7 @@ class FailingStores(StoresTestCase):
         self.elsewhere('far', image_id)
         self.elsewhere('wrong', image_id)
         self.assertEqual('far,wrong,fast', self.stores(image_id))
-        for number in range(FAILURES + 2):
+        for _ in range(FAILURES + 2):
             self.assertEqual(DATA, self.assertStatus(200, self.download(image_id)).content)
             part = self.client.get(f'/v2/images/{image_id}/file', headers={'Range': 'bytes=2-4'}, params={'prefer': 'wrong'})
             self.assertEqual(b'234', self.assertStatus(206, part).content)

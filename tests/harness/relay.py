@@ -1,0 +1,82 @@
+"""A TCP relay in front of a server, which a test can cut: what it takes for that server to be away, or to go away."""
+import contextlib
+import socket
+import threading
+
+
+class Relay:
+    """Passes connections on to a server.
+
+    :param host: name or address of the server
+    """
+
+    def __init__(self, host: str, port: int):
+        self._server = (host, port)
+        self._up = True
+        self._limit: int | None = None
+        self._lock = threading.Lock()
+        self._open: set[socket.socket] = set()
+        self._listener = socket.create_server(('127.0.0.1', 0), backlog=64)
+        self.port = self._listener.getsockname()[1]
+        self.cuts = 0
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def cut(self) -> None:
+        """End all connections and refuse new ones, as a server that died does."""
+        with self._lock:
+            self._up, ended = False, list(self._open)
+            self.cuts += 1
+        for connection in ended:
+            _end(connection)
+
+    def cut_after(self, count: int) -> None:
+        """Cut as soon as so many more bytes have passed, in either direction."""
+        self._limit = count
+
+    def mend(self) -> None:
+        """Pass everything on again."""
+        self._limit, self._up = None, True
+
+    def close(self) -> None:
+        """End everything."""
+        _end(self._listener)
+        self.cut()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                if not self._up:
+                    client.close()
+                    continue
+                try:
+                    server = socket.create_connection(self._server, timeout=60)
+                except OSError:
+                    client.close()
+                    continue
+                server.settimeout(None)
+                with self._lock:
+                    self._open.update((client, server))
+                for source, target in ((client, server), (server, client)):
+                    threading.Thread(target=self._pass, args=(source, target), daemon=True).start()
+
+    def _pass(self, source: socket.socket, target: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                with self._lock:
+                    if self._limit is not None:
+                        self._limit -= len(data)
+                    reached = self._limit is not None and self._limit <= 0
+                if reached:
+                    self.cut()
+                target.sendall(data)
+        with self._lock:
+            self._open -= {source, target}
+        _end(source)
+        _end(target)
+
+
+def _end(connection: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
+    connection.close()
