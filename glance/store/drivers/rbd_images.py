@@ -1,0 +1,208 @@
+"""What a store does with RBD images as a whole: finding them, removing them, and purging those that went to the trash.
+
+All functions raise the errors of the bindings.
+"""
+import contextlib
+import logging
+import random
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import rados
+import rbd
+
+from glance import exceptions
+from glance.store.drivers.rbd_cluster import Cluster
+
+LOG = logging.getLogger(__name__)
+
+SNAPSHOT = 'snap'
+"""The snapshot that other services read and clone; its name is part of every location."""
+
+_MARK = 'glance_deleted'
+"""Metadata of images in the trash that this service deleted, and may purge."""
+_DIRECTORY, _LOCK = 'rbd_directory', 'glance_publish'
+"""The object of a pool that lists its images, and a lock on it that only this service knows."""
+_PUBLISH_SECONDS = 60
+"""After which the lock of a dead writer no longer counts."""
+_ANSWER_MS = 5000
+_FENCED_SECONDS = 300
+_RELEASE_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Size in bytes, seconds since the last change, addresses of the clients that hold it open for writing."""
+
+    size: int
+    idle: float
+    watchers: frozenset[str]
+    header: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trashed:
+    """A deleted image in the trash; ``purged`` says whether it is gone now."""
+
+    name: str
+    purged: bool
+
+
+def status(pool: rados.Ioctx, name: str) -> Status:
+    """Look at an image without claiming it."""
+    with rbd.Image(pool, name, read_only=True) as image:
+        header = 'rbd_header.' + image.id()
+        watchers = frozenset(watcher['addr'] for watcher in image.watchers_list())
+        # The bindings return times of images in different zones; this one is the local time in all their releases.
+        _, changed = pool.stat(header)
+        return Status(image.size(), time.time() - time.mktime(changed), watchers, header)
+
+
+def publish(pool: rados.Ioctx, image: rbd.Image, name: str, final_name: str) -> None:
+    """Freeze what was written, close the image and give it its name. Raises ObjectExists when that is taken."""
+    image.flush()
+    _freeze(image, SNAPSHOT)
+    image.close()
+    with _publishing(pool):
+        with contextlib.suppress(rbd.ImageNotFound):
+            rbd.Image(pool, final_name, read_only=True).close()
+            raise exceptions.ObjectExists()
+        rbd.RBD().rename(pool, name, final_name)
+
+
+def delete(pool: rados.Ioctx, name: str, snapshot: str | None) -> None:
+    """Remove an image with its snapshot, or nothing of it.
+
+    One with further snapshots, or with clones that the cluster can keep without it, goes to the trash.
+
+    :raises ObjectInUse: when it has clones, or somebody holds it open
+    """
+    if status(pool, name).watchers:
+        raise exceptions.ObjectInUse()
+    with rbd.Image(pool, name) as image:
+        had_snapshot = snapshot is not None and _remove_snapshot(image, snapshot)
+    try:
+        _remove_or_trash(pool, name)
+    except rbd.ImageBusy:
+        # Opened by somebody at this moment. Who keeps the image must be able to read it.
+        if had_snapshot:
+            with rbd.Image(pool, name) as image:
+                _freeze(image, snapshot)
+        raise
+
+
+def remove_part(pool: rados.Ioctx, name: str) -> None:
+    """Remove an image that was never published, and of which nobody but this client holds a handle, closed by now."""
+    with rbd.Image(pool, name) as image:
+        _remove_snapshot(image, SNAPSHOT)
+    rbd.RBD().remove(pool, name)
+
+
+def remove_dead(cluster: Cluster, pool: rados.Ioctx, name: str, older_than: float = 0.0) -> int | None:
+    """Remove an image whose writer is dead, and idle for so many seconds; return its size, or None when it stays."""
+    try:
+        found = status(pool, name)
+        if found.idle < older_than or found.watchers and _answer(pool, found.header):
+            return None
+        for address in found.watchers:
+            cluster.fence(address, _FENCED_SECONDS)
+        _wait_for_release(pool, name)
+        remove_part(pool, name)
+    except rbd.ImageNotFound:
+        return None
+    except (rbd.ImageBusy, rados.PermissionError, rados.PermissionDeniedError) as error:
+        LOG.warning('Image %s of a dead writer cannot be removed yet: %s', name, error)
+        return None
+    return found.size
+
+
+def purge_trash(pool: rados.Ioctx, dry_run: bool = False) -> Iterator[Trashed]:
+    """Remove from the trash what this service deleted and nobody needs any more; tell what there was."""
+    for entry in list(rbd.RBD().trash_list(pool)):
+        with contextlib.suppress(rbd.ImageNotFound):
+            if _is_marked(pool, entry['id']):
+                yield Trashed(entry['name'], not dry_run and _purge(pool, entry['id']))
+
+
+@contextlib.contextmanager
+def _publishing(pool: rados.Ioctx) -> Iterator[None]:
+    """Within this, no other writer of the pool publishes: of several that rename at once, each would think that it won.
+
+    :raises StoreUnavailable: when others publish all the time
+    """
+    cookie, deadline = str(uuid.uuid4()), time.monotonic() + _PUBLISH_SECONDS
+    while True:
+        try:
+            pool.lock_exclusive(_DIRECTORY, _LOCK, cookie, duration=_PUBLISH_SECONDS)
+            break
+        except rados.ObjectBusy:
+            if time.monotonic() > deadline:
+                raise exceptions.StoreUnavailable() from None
+            time.sleep(random.uniform(0.005, 0.03))
+    try:
+        yield
+    finally:
+        with contextlib.suppress(rados.ObjectNotFound):
+            pool.unlock(_DIRECTORY, _LOCK, cookie)
+
+
+def _freeze(image: rbd.Image, snapshot: str) -> None:
+    image.create_snap(snapshot)
+    image.protect_snap(snapshot)
+
+
+def _remove_snapshot(image: rbd.Image, snapshot: str) -> bool:
+    """Remove a snapshot; tell whether there was one. Raises ImageBusy when it has clones."""
+    try:
+        image.unprotect_snap(snapshot)
+    except rbd.InvalidArgument:
+        pass                            # not protected
+    except rbd.ImageNotFound:
+        return False
+    try:
+        image.remove_snap(snapshot)
+    except rbd.ImageNotFound:
+        return False
+    return True
+
+
+def _remove_or_trash(pool: rados.Ioctx, name: str) -> None:
+    try:
+        rbd.RBD().remove(pool, name)
+    except rbd.ImageHasSnapshots:
+        with rbd.Image(pool, name) as image:
+            image.metadata_set(_MARK, 'true')
+        rbd.RBD().trash_move(pool, name, 0)
+
+
+def _is_marked(pool: rados.Ioctx, image_id: str) -> bool:
+    with rbd.Image(pool, image_id=image_id, read_only=True) as image:
+        try:
+            return image.metadata_get(_MARK) == 'true'
+        except KeyError:
+            return False
+
+
+def _purge(pool: rados.Ioctx, image_id: str) -> bool:
+    try:
+        rbd.RBD().trash_remove(pool, image_id)
+    except (rbd.ImageHasSnapshots, rbd.ImageBusy):
+        return False
+    return True
+
+
+def _answer(pool: rados.Ioctx, header: str) -> bool:
+    """Whether all clients that hold an image open are alive. Their libraries answer, whatever their threads are doing."""
+    try:
+        return pool.notify(header, '', _ANSWER_MS)
+    except rados.TimedOut:
+        return False
+
+
+def _wait_for_release(pool: rados.Ioctx, name: str) -> None:
+    """Wait until the cluster has noticed that nobody holds the image, which takes a moment after fencing."""
+    deadline = time.monotonic() + _RELEASE_SECONDS
+    while status(pool, name).watchers and time.monotonic() < deadline:
+        time.sleep(0.1)

@@ -1,0 +1,213 @@
+"""One RBD image being written, or being read."""
+import collections
+import logging
+import weakref
+from typing import TYPE_CHECKING, Any
+
+import rados
+import rbd
+
+from glance import exceptions
+from glance.store.base import Location
+from glance.store.drivers import rbd_images
+
+if TYPE_CHECKING:
+    from glance.store.drivers.rbd import RbdStore
+
+LOG = logging.getLogger(__name__)
+
+_WRITES = 4
+"""Blocks on their way to the cluster at a time."""
+_AHEAD = 2
+"""Blocks that are asked for before they are needed."""
+_LARGEST_GROWTH = 8 * 1024 ** 3
+
+
+class RbdWriter:
+    """A ``store.base.Writer``: blocks that are one object of the cluster each, several of them on their way at a time."""
+
+    def __init__(self, store: 'RbdStore', pool: rados.Ioctx, image_id: str, name: str, size: int | None):
+        self._store, self._pool, self._image_id, self._name = store, pool, image_id, name
+        self.holes = store.thin
+        self._block = store.block_size
+        self._position = 0          # where the next byte of the stream belongs
+        self._pieces: list[bytes] = []
+        self._pending = 0           # bytes in pieces, which end at the position
+        self._writes: collections.deque[Any] = collections.deque()
+        self._growth = self._block
+        self._capacity = size or 0
+        self._created = self._committed = False
+        self._image: rbd.Image | None = None
+        try:
+            with store.write_errors():
+                rbd.RBD().create(pool, name, self._capacity, order=self._block.bit_length() - 1, features=store.features)
+                self._created = True
+                self._image = rbd.Image(pool, name)
+                _close_at_exit(self, self._image)
+        except BaseException:
+            self.abort()
+            raise
+
+    def write(self, data: memoryview) -> None:
+        with self._store.write_errors():
+            while data:
+                # Up to where the next object of the cluster begins, so that each is written once.
+                piece = bytes(data[:self._block - self._position % self._block])
+                self._pieces.append(piece)
+                self._pending += len(piece)
+                self._position += len(piece)
+                if self._position % self._block == 0:
+                    self._send()
+                data = data[len(piece):]
+
+    def hole(self, length: int) -> None:
+        if self.holes:
+            with self._store.write_errors():
+                self._send()
+                self._position += length
+            return
+        zeros = memoryview(bytes(min(length, self._block)))
+        while length:
+            self.write(zeros[:length])
+            length -= len(zeros[:length])
+
+    def commit(self) -> Location:
+        with self._store.write_errors():
+            self._send()
+            self._wait(0)
+            if self._capacity != self._position:
+                self._image.resize(self._position)
+            rbd_images.publish(self._pool, self._image, self._name, self._image_id)
+        self._committed, self._image = True, None
+        return self._store.location(self._image_id)
+
+    def abort(self) -> None:
+        image, self._image = self._image, None
+        self._pieces.clear()
+        if self._committed or not self._created:
+            return
+        self._created = False
+        try:
+            with self._store.write_errors():
+                try:
+                    self._abandon(image)
+                finally:
+                    rbd_images.remove_part(self._store.pool(), self._name)
+        except exceptions.ObjectNotFound:
+            pass        # removed by somebody else, who took this writer for dead
+        except exceptions.StoreError as error:
+            LOG.error('%s: %s is left behind, to be swept later: %s', self._store.title, self._name, error)
+
+    def _send(self) -> None:
+        """Begin to write what is pending; waits while too much is on its way."""
+        if not self._pending:
+            return
+        self._wait(_WRITES - 1)
+        if self._position > self._capacity:
+            self._grow()
+        data, offset = b''.join(self._pieces), self._position - self._pending
+        self._pieces.clear()
+        self._pending = 0
+        self._writes.append(self._image.aio_write(data, offset, _nothing))
+
+    def _wait(self, most: int) -> None:
+        """Wait until no more than so many writes are on their way. Raises their errors."""
+        while len(self._writes) > most:
+            _result(self._writes.popleft(), 'writing')
+
+    def _grow(self) -> None:
+        """Make the image larger: by more each time, for each takes a while."""
+        self._growth = min(self._growth * 2, _LARGEST_GROWTH)
+        self._capacity = max(self._position, self._capacity + self._growth)
+        self._image.resize(self._capacity)
+
+    def _abandon(self, image: rbd.Image | None) -> None:
+        for write in self._writes:
+            write.wait_for_complete_and_cb()
+        self._writes.clear()
+        if image is not None:
+            image.close()
+
+
+class RbdReader:
+    """A ``store.base.Reader`` that asks for the next blocks while one is taken."""
+
+    def __init__(self, store: 'RbdStore', image: rbd.Image, offset: int, length: int):
+        self.offset, self.length = offset, length
+        self._store = store
+        self._image: rbd.Image | None = image
+        self._next, self._end = offset, offset + length     # what is still to be asked for
+        self._reads: collections.deque[_Read] = collections.deque()
+        self._data = memoryview(b'')
+        _close_at_exit(self, image)
+
+    def readinto(self, buffer: memoryview) -> int:
+        if not self._data:
+            with self._store.read_errors():
+                self._ask()
+                if not self._reads:
+                    return 0
+                self._data = memoryview(self._reads.popleft().result())
+                self._ask()
+        taken = self._data[:len(buffer)]
+        buffer[:len(taken)] = taken
+        self._data = self._data[len(taken):]
+        return len(taken)
+
+    def fileno(self) -> int | None:
+        return None
+
+    def close(self) -> None:
+        image, self._image = self._image, None
+        self._data = memoryview(b'')
+        if image is None:
+            return
+        try:
+            with self._store.read_errors():
+                for read in self._reads:
+                    read.completion.wait_for_complete_and_cb()
+                self._reads.clear()
+                image.close()
+        except exceptions.StoreError as error:
+            LOG.warning('%s: an image could not be closed: %s', self._store.title, error)
+
+    def _ask(self) -> None:
+        while self._image is not None and self._next < self._end and len(self._reads) < _AHEAD:
+            block = self._store.block_size
+            length = min(block - self._next % block, self._end - self._next)
+            self._reads.append(_Read(self._image, self._next, length))
+            self._next += length
+
+
+class _Read:
+    """A block that was asked for."""
+
+    def __init__(self, image: rbd.Image, offset: int, length: int):
+        self._length, self._data = length, b''
+        self.completion = image.aio_read(offset, length, self._arrived)
+
+    def result(self) -> bytes:
+        _result(self.completion, 'reading')
+        if len(self._data) != self._length:
+            raise exceptions.StoreError('The data of the image ends too early in its store.')
+        return self._data
+
+    def _arrived(self, _completion: Any, data: bytes | None) -> None:
+        self._data = data or b''
+
+
+def _close_at_exit(user: RbdReader | RbdWriter, image: rbd.Image) -> None:
+    """Close an image when its user is gone, or the process ends: it must not outlive the connection, else that crashes."""
+    weakref.finalize(user, image.close)
+
+
+def _nothing(_completion: Any) -> None:
+    """For the bindings, which want to call something at the end of a write."""
+
+
+def _result(completion: Any, what: str) -> None:
+    """Wait for an operation. Raises the error that it ended with."""
+    completion.wait_for_complete_and_cb()
+    value = completion.get_return_value()
+    if value < 0:
+        raise rbd.OSError('%s an image failed' % what, errno=-value)
