@@ -107,7 +107,7 @@ class RbdStore:
     def delete(self, location: Location) -> None:
         pool, name, snapshot = self._parse(location)
         with self.read_errors():
-            rbd_images.delete(self.pool(pool), name, snapshot)
+            rbd_images.delete(self.pool(pool), name, snapshot or SNAPSHOT)
 
     def discard(self, image_id: str, attempt: str | None = None, committed: bool = False) -> int:
         freed = 0

@@ -11,6 +11,7 @@ import rados
 import rbd
 
 from glance import exceptions
+from glance.store.drivers import rbd_images
 
 LOG = logging.getLogger(__name__)
 
@@ -76,9 +77,11 @@ class Cluster:
                 if self._connection is None:
                     self._connection = self._connect()
                 if name not in self._pools:
-                    self._pools[name] = self._connection.open_ioctx(name)
+                    pool = self._connection.open_ioctx(name)
                     # A full pool answers at once instead of letting writers wait, and lets them clean up.
-                    self._pools[name].set_osdmap_full_try()
+                    pool.set_osdmap_full_try()
+                    rbd_images.prepare(pool)
+                    self._pools[name] = pool
                 return self._pools[name]
             except rados.Error as error:
                 LOG.error('%s: pool %s of the Ceph cluster cannot be reached: %s', self._title, name, error)

@@ -9,12 +9,15 @@ import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import rados
 import rbd
 
 from glance import exceptions
-from glance.store.drivers.rbd_cluster import Cluster
+
+if TYPE_CHECKING:
+    from glance.store.drivers.rbd_cluster import Cluster
 
 LOG = logging.getLogger(__name__)
 
@@ -23,6 +26,7 @@ SNAPSHOT = 'snap'
 
 _MARK = 'glance_deleted'
 """Metadata of images in the trash that this service deleted, and may purge."""
+_TRASH = 'rbd_trash'
 _DIRECTORY, _LOCK = 'rbd_directory', 'glance_publish'
 """The object of a pool that lists its images, and a lock on it that only this service knows."""
 _PUBLISH_SECONDS = 60
@@ -50,6 +54,16 @@ class Trashed:
     purged: bool
 
 
+def prepare(pool: rados.Ioctx) -> None:
+    """Make sure that images can be removed when the pool is full: removing needs the object of the trash."""
+    try:
+        pool.stat(_TRASH)
+    except rados.ObjectNotFound:
+        with contextlib.suppress(rados.Error), rados.WriteOpCtx() as operation:
+            operation.new(rados.LIBRADOS_CREATE_IDEMPOTENT)
+            pool.operate_write_op(operation, _TRASH)
+
+
 def status(pool: rados.Ioctx, name: str) -> Status:
     """Look at an image without claiming it."""
     with rbd.Image(pool, name, read_only=True) as image:
@@ -72,7 +86,7 @@ def publish(pool: rados.Ioctx, image: rbd.Image, name: str, final_name: str) -> 
         rbd.RBD().rename(pool, name, final_name)
 
 
-def delete(pool: rados.Ioctx, name: str, snapshot: str | None) -> None:
+def delete(pool: rados.Ioctx, name: str, snapshot: str) -> None:
     """Remove an image with its snapshot, or nothing of it.
 
     One with further snapshots, or with clones that the cluster can keep without it, goes to the trash.
@@ -82,7 +96,7 @@ def delete(pool: rados.Ioctx, name: str, snapshot: str | None) -> None:
     if status(pool, name).watchers:
         raise exceptions.ObjectInUse()
     with rbd.Image(pool, name) as image:
-        had_snapshot = snapshot is not None and _remove_snapshot(image, snapshot)
+        had_snapshot = _remove_snapshot(image, snapshot)
     try:
         _remove_or_trash(pool, name)
     except rbd.ImageBusy:
@@ -97,10 +111,10 @@ def remove_part(pool: rados.Ioctx, name: str) -> None:
     """Remove an image that was never published, and of which nobody but this client holds a handle, closed by now."""
     with rbd.Image(pool, name) as image:
         _remove_snapshot(image, SNAPSHOT)
-    rbd.RBD().remove(pool, name)
+    _remove(pool, name)
 
 
-def remove_dead(cluster: Cluster, pool: rados.Ioctx, name: str, older_than: float = 0.0) -> int | None:
+def remove_dead(cluster: 'Cluster', pool: rados.Ioctx, name: str, older_than: float = 0.0) -> int | None:
     """Remove an image whose writer is dead, and idle for so many seconds; return its size, or None when it stays."""
     try:
         found = status(pool, name)
@@ -168,9 +182,17 @@ def _remove_snapshot(image: rbd.Image, snapshot: str) -> bool:
     return True
 
 
-def _remove_or_trash(pool: rados.Ioctx, name: str) -> None:
+def _remove(pool: rados.Ioctx, name: str) -> None:
     try:
         rbd.RBD().remove(pool, name)
+    except rbd.ImageNotFound:
+        status(pool, name)      # raises it again where it is true; full pools without a trash answer this, too
+        raise exceptions.StoreUnavailable() from None
+
+
+def _remove_or_trash(pool: rados.Ioctx, name: str) -> None:
+    try:
+        _remove(pool, name)
     except rbd.ImageHasSnapshots:
         with rbd.Image(pool, name) as image:
             image.metadata_set(_MARK, 'true')
