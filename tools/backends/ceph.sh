@@ -52,6 +52,8 @@ mon allow pool size one = true
 mon warn on pool no redundancy = false
 mon max pg per osd = 1000
 mon data avail warn = 5
+# Snapshots need an agreement of the monitors, which usually wait a second for more to agree on.
+paxos propose interval = 0.05
 [mon.a]
 mon data = $state/mon
 keyring = $state/mon/keyring
