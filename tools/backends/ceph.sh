@@ -147,7 +147,10 @@ link() {  # virtual environment
 }
 
 if [ "${1:-}" = link ]; then
-    install
+    mkdir -p "$home"
+    exec 9> "$home/lock"
+    flock 9
+    install 9>&-
     link "${2:?name the virtual environment}"
 else
     main "$@"

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from typing import Any
 
 try:
-    import rados
+    import rados  # noqa: F401
     import rbd
 except ImportError as missing:
     raise ImportError('they need the bindings rados and rbd of Ceph, which distributions package as python3-rados and '
@@ -24,7 +24,7 @@ except ImportError as missing:
 from glance import exceptions
 from glance.store.base import Capability, Location, StoredObject
 from glance.store.drivers import rbd_images
-from glance.store.drivers.rbd_cluster import Cluster
+from glance.store.drivers.rbd_cluster import Cluster, Pool
 from glance.store.drivers.rbd_images import SNAPSHOT, Trashed
 from glance.store.drivers.rbd_objects import RbdReader, RbdWriter
 
@@ -84,23 +84,22 @@ class RbdStore:
                 raise exceptions.Invalid('%r is no UUID, and only these are names of images in an RBD store' % name)
         pool = self.pool()
         with self.write_errors():
-            with contextlib.suppress(rbd.ImageNotFound):
-                rbd.Image(pool, image_id, read_only=True).close()
+            if rbd_images.exists(pool, image_id):
                 raise exceptions.ObjectExists()
         return RbdWriter(self, pool, image_id, '%s.part.%s' % (image_id, attempt), size)
 
     def open(self, location: Location, offset: int = 0, length: int | None = None) -> RbdReader:
         with self.read_errors():
-            image, size = self._open(location)
+            pool, image, size = self._open(location)
         length = size - offset if length is None else length
         if min(offset, length) < 0 or offset + length > size:
             image.close()
             raise exceptions.Invalid('The image has %d bytes; %d bytes from %d are not in it' % (size, length, offset))
-        return RbdReader(self, image, offset, length)
+        return RbdReader(self, pool, image, offset, length)
 
     def size(self, location: Location) -> int:
         with self.read_errors():
-            image, size = self._open(location)
+            _, image, size = self._open(location)
             image.close()
             return size
 
@@ -115,7 +114,7 @@ class RbdStore:
             pool = self.pool()
             for name, found in self._parts(pool):
                 if found['image'] == image_id and attempt in (None, found['attempt']):
-                    freed += rbd_images.remove_dead(self._cluster, pool, name) or 0
+                    freed += rbd_images.remove_dead(pool, name) or 0
         if committed:
             with contextlib.suppress(exceptions.ObjectNotFound):
                 location = self.location(image_id)
@@ -129,7 +128,7 @@ class RbdStore:
         with self.read_errors():
             pool = self.pool()
             swept = [name for name, _ in self._parts(pool)
-                     if rbd_images.remove_dead(self._cluster, pool, name, older_than) is not None]
+                     if rbd_images.remove_dead(pool, name, older_than) is not None]
         return swept + [trashed.name for trashed in self.purge_trash() if trashed.purged]
 
     def purge_trash(self, dry_run: bool = False) -> list[Trashed]:
@@ -140,7 +139,7 @@ class RbdStore:
     def walk(self) -> Iterator[StoredObject]:
         with self.read_errors():
             pool = self.pool()
-            for name in rbd.RBD().list(pool):
+            for name in rbd_images.names(pool):
                 with contextlib.suppress(rbd.ImageNotFound):
                     if _NAME.fullmatch(name):
                         found = rbd_images.status(pool, name)
@@ -155,13 +154,8 @@ class RbdStore:
     def title(self) -> str:
         return 'Store %s' % self.name if self.name else 'The RBD store'
 
-    @property
-    def features(self) -> int | None:
-        """Features of new images; None for those of the Ceph configuration."""
-        return self._cluster.features
-
-    def pool(self, name: str | None = None) -> rados.Ioctx:
-        """The context of a pool, by default the one for new images. Raises StoreUnavailable."""
+    def pool(self, name: str | None = None) -> Pool:
+        """Connect to a pool, by default the one for new images. Raises StoreUnavailable."""
         return self._cluster.pool(name or self._pool_name)
 
     def write_errors(self) -> contextlib.AbstractContextManager[None]:
@@ -180,19 +174,20 @@ class RbdStore:
         url = 'rbd://%s' % '/'.join(map(_quote, (fsid, self._pool_name, image_id, SNAPSHOT)))
         return Location(url, {'store': self.name} if self.name else {})
 
-    def _open(self, location: Location) -> tuple[rbd.Image, int]:
+    def _open(self, location: Location) -> tuple[Pool, rbd.Image, int]:
         """The image that a location means, open for reading, and its size. Raises errors of the bindings."""
-        pool, name, snapshot = self._parse(location)
-        image = rbd.Image(self.pool(pool), name, snapshot=snapshot, read_only=True)
+        pool_name, name, snapshot = self._parse(location)
+        pool = self.pool(pool_name)
+        image = rbd.Image(pool.ioctx, name, snapshot=snapshot, read_only=True)
         try:
-            return image, image.size()
+            return pool, image, image.size()
         except BaseException:
             image.close()
             raise
 
-    def _parts(self, pool: rados.Ioctx) -> list[tuple[str, re.Match]]:
+    def _parts(self, pool: Pool) -> list[tuple[str, re.Match]]:
         """Images that are not complete."""
-        return [(name, match) for name in rbd.RBD().list(pool) if (match := _PART.fullmatch(name))]
+        return [(name, match) for name in rbd_images.names(pool) if (match := _PART.fullmatch(name))]
 
     def _parse(self, location: Location) -> tuple[str, str, str | None]:
         """Pool, image and snapshot of a location; old ones only have the image.

@@ -4,6 +4,7 @@ import errno
 import logging
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 from typing import NoReturn
 
@@ -27,10 +28,23 @@ _PAUSE = 15.0
 """Seconds in which nobody waits again for a cluster only to learn its fsid."""
 
 
-class Cluster:
-    """The one connection of a store, which all threads use, made when it is first needed and again after it failed.
+class Pool:
+    """A pool and the connection to its cluster, which ends when nobody holds this object any more.
 
-    What was begun with a connection that is replaced keeps it until it ends.
+    Whoever has an image of the pool open has to hold it: the library crashes when its parts are closed in another order.
+    """
+
+    def __init__(self, connection: rados.Rados, name: str):
+        self.connection, self.ioctx = connection, connection.open_ioctx(name)
+        weakref.finalize(self, _disconnect, connection, self.ioctx)
+        # A full pool answers at once instead of letting writers wait, and lets them clean up.
+        self.ioctx.set_osdmap_full_try()
+
+
+class Cluster:
+    """The one connection of a store to each pool, which all threads use.
+
+    It is made when it is first needed, and again after it failed. What was begun with one that is replaced keeps it.
 
     :param title: the store, for the log
     :param options: its options as attributes
@@ -39,8 +53,7 @@ class Cluster:
     def __init__(self, title: str, options):
         self._title, self._options = title, options
         self._lock = threading.Lock()
-        self._connection: rados.Rados | None = None
-        self._pools: dict[str, rados.Ioctx] = {}
+        self._pools: dict[str, Pool] = {}
         self._fsid: str | None = None
         self._ask_after = 0.0
 
@@ -63,47 +76,23 @@ class Cluster:
                 self._ask_after = time.monotonic() + _PAUSE
         return self._fsid
 
-    @property
-    def features(self) -> int | None:
-        """Features of new images: None for those of the Ceph configuration, and the one for clones if that has none."""
-        connection = self._connection
-        configured = connection.conf_get('rbd_default_features') if connection is not None else None
-        return rbd.RBD_FEATURE_LAYERING if configured in ('0', '') else None
-
-    def pool(self, name: str) -> rados.Ioctx:
-        """The context of a pool. Raises StoreUnavailable when cluster or pool cannot be reached."""
+    def pool(self, name: str) -> Pool:
+        """Connect to a pool. Raises StoreUnavailable when cluster or pool cannot be reached."""
         with self._lock:
-            try:
-                if self._connection is None:
-                    self._connection = self._connect()
-                if name not in self._pools:
-                    pool = self._connection.open_ioctx(name)
-                    # A full pool answers at once instead of letting writers wait, and lets them clean up.
-                    pool.set_osdmap_full_try()
-                    rbd_images.prepare(pool)
-                    self._pools[name] = pool
-                return self._pools[name]
-            except rados.Error as error:
-                LOG.error('%s: pool %s of the Ceph cluster cannot be reached: %s', self._title, name, error)
-                raise exceptions.StoreUnavailable() from error
-
-    def fence(self, address: str, seconds: int) -> None:
-        """Shut a client out, whose process must be dead, so that its claims on images end now.
-
-        :param address: that of the client with its nonce, so that no other client is meant
-        """
-        self.pool(self._options.rbd_store_pool)
-        connection = self._connection
-        if connection is not None:
-            connection.blocklist_add(address, seconds)
-            connection.wait_for_latest_osdmap()
+            if name not in self._pools:
+                try:
+                    self._pools[name] = Pool(self._connect(), name)
+                except rados.Error as error:
+                    LOG.error('%s: pool %s of the Ceph cluster cannot be reached: %s', self._title, name, error)
+                    raise exceptions.StoreUnavailable() from error
+                rbd_images.prepare(self._pools[name])
+            return self._pools[name]
 
     def close(self) -> None:
-        """Let go of the connection; transfers that are under way end with it."""
+        """Let go of the connections; transfers that are under way keep theirs."""
         with self._lock:
-            dropped = self._connection, self._pools
-            self._connection, self._pools = None, {}
-        del dropped     # which may take a while, and closes what nobody uses any more
+            dropped, self._pools = self._pools, {}
+        dropped.clear()     # which may take a while
 
     @contextlib.contextmanager
     def errors(self, denied: type[exceptions.StoreError] = exceptions.StoreForbidden) -> Iterator[None]:
@@ -153,3 +142,8 @@ class Cluster:
         seconds = {_CONNECTION: options.store_connect_timeout, **dict.fromkeys(_OPERATIONS, options.store_idle_timeout)}
         return {name: seconds[name] for name, default in _LIBRARY_DEFAULTS.items()
                 if float(connection.conf_get(name) or 0) == float(default)}
+
+
+def _disconnect(connection: rados.Rados, ioctx: rados.Ioctx) -> None:
+    ioctx.close()
+    connection.shutdown()

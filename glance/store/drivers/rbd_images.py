@@ -17,7 +17,7 @@ import rbd
 from glance import exceptions
 
 if TYPE_CHECKING:
-    from glance.store.drivers.rbd_cluster import Cluster
+    from glance.store.drivers.rbd_cluster import Pool
 
 LOG = logging.getLogger(__name__)
 
@@ -54,39 +54,59 @@ class Trashed:
     purged: bool
 
 
-def prepare(pool: rados.Ioctx) -> None:
+def prepare(pool: 'Pool') -> None:
     """Make sure that images can be removed when the pool is full: removing needs the object of the trash."""
     try:
-        pool.stat(_TRASH)
+        pool.ioctx.stat(_TRASH)
     except rados.ObjectNotFound:
         with contextlib.suppress(rados.Error), rados.WriteOpCtx() as operation:
             operation.new(rados.LIBRADOS_CREATE_IDEMPOTENT)
-            pool.operate_write_op(operation, _TRASH)
+            pool.ioctx.operate_write_op(operation, _TRASH)
 
 
-def status(pool: rados.Ioctx, name: str) -> Status:
+def status(pool: 'Pool', name: str) -> Status:
     """Look at an image without claiming it."""
-    with rbd.Image(pool, name, read_only=True) as image:
+    with rbd.Image(pool.ioctx, name, read_only=True) as image:
         header = 'rbd_header.' + image.id()
         watchers = frozenset(watcher['addr'] for watcher in image.watchers_list())
         # The bindings return times of images in different zones; this one is the local time in all their releases.
-        _, changed = pool.stat(header)
+        _, changed = pool.ioctx.stat(header)
         return Status(image.size(), time.time() - time.mktime(changed), watchers, header)
 
 
-def publish(pool: rados.Ioctx, image: rbd.Image, name: str, final_name: str) -> None:
+def create(pool: 'Pool', name: str, size: int, block_size: int) -> None:
+    """Make an image of so many bytes, with the features of the Ceph configuration, of which there must be some."""
+    configured = pool.connection.conf_get('rbd_default_features')
+    features = rbd.RBD_FEATURE_LAYERING if configured in ('0', '') else None
+    rbd.RBD().create(pool.ioctx, name, size, order=block_size.bit_length() - 1, features=features)
+
+
+def names(pool: 'Pool') -> list[str]:
+    """The names of all images of the pool."""
+    return rbd.RBD().list(pool.ioctx)
+
+
+def exists(pool: 'Pool', name: str) -> bool:
+    """Whether there is an image of this name."""
+    try:
+        rbd.Image(pool.ioctx, name, read_only=True).close()
+    except rbd.ImageNotFound:
+        return False
+    return True
+
+
+def publish(pool: 'Pool', image: rbd.Image, name: str, final_name: str) -> None:
     """Freeze what was written, close the image and give it its name. Raises ObjectExists when that is taken."""
     image.flush()
     _freeze(image, SNAPSHOT)
     image.close()
     with _publishing(pool):
-        with contextlib.suppress(rbd.ImageNotFound):
-            rbd.Image(pool, final_name, read_only=True).close()
+        if exists(pool, final_name):
             raise exceptions.ObjectExists()
-        rbd.RBD().rename(pool, name, final_name)
+        rbd.RBD().rename(pool.ioctx, name, final_name)
 
 
-def delete(pool: rados.Ioctx, name: str, snapshot: str) -> None:
+def delete(pool: 'Pool', name: str, snapshot: str) -> None:
     """Remove an image with its snapshot, or nothing of it.
 
     One with further snapshots, or with clones that the cluster can keep without it, goes to the trash.
@@ -95,33 +115,34 @@ def delete(pool: rados.Ioctx, name: str, snapshot: str) -> None:
     """
     if status(pool, name).watchers:
         raise exceptions.ObjectInUse()
-    with rbd.Image(pool, name) as image:
+    with rbd.Image(pool.ioctx, name) as image:
         had_snapshot = _remove_snapshot(image, snapshot)
     try:
         _remove_or_trash(pool, name)
     except rbd.ImageBusy:
         # Opened by somebody at this moment. Who keeps the image must be able to read it.
         if had_snapshot:
-            with rbd.Image(pool, name) as image:
+            with rbd.Image(pool.ioctx, name) as image:
                 _freeze(image, snapshot)
         raise
 
 
-def remove_part(pool: rados.Ioctx, name: str) -> None:
+def remove_part(pool: 'Pool', name: str) -> None:
     """Remove an image that was never published, and of which nobody but this client holds a handle, closed by now."""
-    with rbd.Image(pool, name) as image:
+    with rbd.Image(pool.ioctx, name) as image:
         _remove_snapshot(image, SNAPSHOT)
     _remove(pool, name)
 
 
-def remove_dead(cluster: 'Cluster', pool: rados.Ioctx, name: str, older_than: float = 0.0) -> int | None:
+def remove_dead(pool: 'Pool', name: str, older_than: float = 0.0) -> int | None:
     """Remove an image whose writer is dead, and idle for so many seconds; return its size, or None when it stays."""
     try:
         found = status(pool, name)
         if found.idle < older_than or found.watchers and _answer(pool, found.header):
             return None
+        # Shut out, the dead cannot write any more, and their claims on the image end now.
         for address in found.watchers:
-            cluster.fence(address, _FENCED_SECONDS)
+            pool.connection.blocklist_add(address, _FENCED_SECONDS)
         _wait_for_release(pool, name)
         remove_part(pool, name)
     except rbd.ImageNotFound:
@@ -132,16 +153,16 @@ def remove_dead(cluster: 'Cluster', pool: rados.Ioctx, name: str, older_than: fl
     return found.size
 
 
-def purge_trash(pool: rados.Ioctx, dry_run: bool = False) -> Iterator[Trashed]:
+def purge_trash(pool: 'Pool', dry_run: bool = False) -> Iterator[Trashed]:
     """Remove from the trash what this service deleted and nobody needs any more; tell what there was."""
-    for entry in list(rbd.RBD().trash_list(pool)):
+    for entry in list(rbd.RBD().trash_list(pool.ioctx)):
         with contextlib.suppress(rbd.ImageNotFound):
             if _is_marked(pool, entry['id']):
                 yield Trashed(entry['name'], not dry_run and _purge(pool, entry['id']))
 
 
 @contextlib.contextmanager
-def _publishing(pool: rados.Ioctx) -> Iterator[None]:
+def _publishing(pool: 'Pool') -> Iterator[None]:
     """Within this, no other writer of the pool publishes: of several that rename at once, each would think that it won.
 
     :raises StoreUnavailable: when others publish all the time
@@ -149,7 +170,7 @@ def _publishing(pool: rados.Ioctx) -> Iterator[None]:
     cookie, deadline = str(uuid.uuid4()), time.monotonic() + _PUBLISH_SECONDS
     while True:
         try:
-            pool.lock_exclusive(_DIRECTORY, _LOCK, cookie, duration=_PUBLISH_SECONDS)
+            pool.ioctx.lock_exclusive(_DIRECTORY, _LOCK, cookie, duration=_PUBLISH_SECONDS)
             break
         except rados.ObjectBusy:
             if time.monotonic() > deadline:
@@ -159,7 +180,7 @@ def _publishing(pool: rados.Ioctx) -> Iterator[None]:
         yield
     finally:
         with contextlib.suppress(rados.ObjectNotFound):
-            pool.unlock(_DIRECTORY, _LOCK, cookie)
+            pool.ioctx.unlock(_DIRECTORY, _LOCK, cookie)
 
 
 def _freeze(image: rbd.Image, snapshot: str) -> None:
@@ -182,48 +203,48 @@ def _remove_snapshot(image: rbd.Image, snapshot: str) -> bool:
     return True
 
 
-def _remove(pool: rados.Ioctx, name: str) -> None:
+def _remove(pool: 'Pool', name: str) -> None:
     try:
-        rbd.RBD().remove(pool, name)
+        rbd.RBD().remove(pool.ioctx, name)
     except rbd.ImageNotFound:
         status(pool, name)      # raises it again where it is true; full pools without a trash answer this, too
         raise exceptions.StoreUnavailable() from None
 
 
-def _remove_or_trash(pool: rados.Ioctx, name: str) -> None:
+def _remove_or_trash(pool: 'Pool', name: str) -> None:
     try:
         _remove(pool, name)
     except rbd.ImageHasSnapshots:
-        with rbd.Image(pool, name) as image:
+        with rbd.Image(pool.ioctx, name) as image:
             image.metadata_set(_MARK, 'true')
-        rbd.RBD().trash_move(pool, name, 0)
+        rbd.RBD().trash_move(pool.ioctx, name, 0)
 
 
-def _is_marked(pool: rados.Ioctx, image_id: str) -> bool:
-    with rbd.Image(pool, image_id=image_id, read_only=True) as image:
+def _is_marked(pool: 'Pool', image_id: str) -> bool:
+    with rbd.Image(pool.ioctx, image_id=image_id, read_only=True) as image:
         try:
             return image.metadata_get(_MARK) == 'true'
         except KeyError:
             return False
 
 
-def _purge(pool: rados.Ioctx, image_id: str) -> bool:
+def _purge(pool: 'Pool', image_id: str) -> bool:
     try:
-        rbd.RBD().trash_remove(pool, image_id)
+        rbd.RBD().trash_remove(pool.ioctx, image_id)
     except (rbd.ImageHasSnapshots, rbd.ImageBusy):
         return False
     return True
 
 
-def _answer(pool: rados.Ioctx, header: str) -> bool:
+def _answer(pool: 'Pool', header: str) -> bool:
     """Whether all clients that hold an image open are alive. Their libraries answer, whatever their threads are doing."""
     try:
-        return pool.notify(header, '', _ANSWER_MS)
+        return pool.ioctx.notify(header, '', _ANSWER_MS)
     except rados.TimedOut:
         return False
 
 
-def _wait_for_release(pool: rados.Ioctx, name: str) -> None:
+def _wait_for_release(pool: 'Pool', name: str) -> None:
     """Wait until the cluster has noticed that nobody holds the image, which takes a moment after fencing."""
     deadline = time.monotonic() + _RELEASE_SECONDS
     while status(pool, name).watchers and time.monotonic() < deadline:

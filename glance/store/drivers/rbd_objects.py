@@ -1,15 +1,16 @@
 """One RBD image being written, or being read."""
 import collections
+import contextlib
 import logging
 import weakref
 from typing import TYPE_CHECKING, Any
 
-import rados
 import rbd
 
 from glance import exceptions
 from glance.store.base import Location
 from glance.store.drivers import rbd_images
+from glance.store.drivers.rbd_cluster import Pool
 
 if TYPE_CHECKING:
     from glance.store.drivers.rbd import RbdStore
@@ -26,7 +27,7 @@ _LARGEST_GROWTH = 8 * 1024 ** 3
 class RbdWriter:
     """A ``store.base.Writer``: blocks that are one object of the cluster each, several of them on their way at a time."""
 
-    def __init__(self, store: 'RbdStore', pool: rados.Ioctx, image_id: str, name: str, size: int | None):
+    def __init__(self, store: 'RbdStore', pool: Pool, image_id: str, name: str, size: int | None):
         self._store, self._pool, self._image_id, self._name = store, pool, image_id, name
         self.holes = store.thin
         self._block = store.block_size
@@ -40,10 +41,10 @@ class RbdWriter:
         self._image: rbd.Image | None = None
         try:
             with store.write_errors():
-                rbd.RBD().create(pool, name, self._capacity, order=self._block.bit_length() - 1, features=store.features)
+                rbd_images.create(pool, name, self._capacity, self._block)
                 self._created = True
-                self._image = rbd.Image(pool, name)
-                _close_at_exit(self, self._image)
+                self._image = rbd.Image(pool.ioctx, name)
+                _close_in_the_end(self, self._image, pool)
         except BaseException:
             self.abort()
             raise
@@ -132,14 +133,14 @@ class RbdWriter:
 class RbdReader:
     """A ``store.base.Reader`` that asks for the next blocks while one is taken."""
 
-    def __init__(self, store: 'RbdStore', image: rbd.Image, offset: int, length: int):
+    def __init__(self, store: 'RbdStore', pool: Pool, image: rbd.Image, offset: int, length: int):
         self.offset, self.length = offset, length
         self._store = store
         self._image: rbd.Image | None = image
         self._next, self._end = offset, offset + length     # what is still to be asked for
         self._reads: collections.deque[_Read] = collections.deque()
         self._data = memoryview(b'')
-        _close_at_exit(self, image)
+        _close_in_the_end(self, image, pool)
 
     def readinto(self, buffer: memoryview) -> int:
         if not self._data:
@@ -165,7 +166,7 @@ class RbdReader:
         try:
             with self._store.read_errors():
                 for read in self._reads:
-                    read.completion.wait_for_complete_and_cb()
+                    read.wait()
                 self._reads.clear()
                 image.close()
         except exceptions.StoreError as error:
@@ -183,22 +184,32 @@ class _Read:
     """A block that was asked for."""
 
     def __init__(self, image: rbd.Image, offset: int, length: int):
-        self._length, self._data = length, b''
-        self.completion = image.aio_read(offset, length, self._arrived)
+        self._length = length
+        self._arrived: list[bytes | None] = []
+        arrived = self._arrived     # and not this object, lest it lives on in a circle with what holds the image
+        self._completion = image.aio_read(offset, length, lambda _completion, data: arrived.append(data))
+
+    def wait(self) -> None:
+        """Wait for the end, whatever that is."""
+        self._completion.wait_for_complete_and_cb()
 
     def result(self) -> bytes:
-        _result(self.completion, 'reading')
-        if len(self._data) != self._length:
+        """The block. Raises what reading it ended with, StoreError when it is too short."""
+        _result(self._completion, 'reading')
+        data = self._arrived[0] or b''
+        if len(data) != self._length:
             raise exceptions.StoreError('The data of the image ends too early in its store.')
-        return self._data
-
-    def _arrived(self, _completion: Any, data: bytes | None) -> None:
-        self._data = data or b''
+        return data
 
 
-def _close_at_exit(user: RbdReader | RbdWriter, image: rbd.Image) -> None:
-    """Close an image when its user is gone, or the process ends: it must not outlive the connection, else that crashes."""
-    weakref.finalize(user, image.close)
+def _close_in_the_end(user: RbdReader | RbdWriter, image: rbd.Image, pool: Pool) -> None:
+    """Have an image closed when its user is gone, or the process ends, and before its connection is."""
+    weakref.finalize(user, _close, image, pool)
+
+
+def _close(image: rbd.Image, _pool: Pool) -> None:
+    with contextlib.suppress(rbd.Error):
+        image.close()
 
 
 def _nothing(_completion: Any) -> None:
