@@ -131,6 +131,7 @@ class CinderStore:
             return swept
         with cinder_client.errors(self.title):
             volumes = self._volumes()
+            self.attacher.end_dead(volumes.client)
             for volume in volumes.all():
                 writing = volume.metadata.get(INCOMPLETE)
                 if writing is None or writing in _alive or cinder_volumes.age_of(volume) < older_than:
@@ -172,6 +173,8 @@ class CinderStore:
 
     def _delete(self, volumes: Volumes, volume: Any) -> None:
         self._shared.drop(volume.id)
+        if volume.attachments:
+            self.attacher.end_dead(volumes.client, volume.id)
         volumes.delete(volume)
 
     def _idle(self, volume: Any) -> float:

@@ -17,6 +17,7 @@ from oslo_privsep import priv_context
 from glance import exceptions
 from glance.store.drivers.cinder_devices import Device, FileDevice, RbdDevice
 from glance.store.drivers.cinder_exports import Exports
+from glance.store.drivers.cinder_marks import Marks
 from glance.store.drivers.cinder_volumes import GIB
 
 LOG = logging.getLogger(__name__)
@@ -78,7 +79,9 @@ class Attachment:
                     device.close()
                 self._disconnect(quietly)
                 self._delete()
+            self._attacher.marks.clear(self.id)
         except Exception as error:
+            self._attacher.marks.give_up(self.id)
             LOG.error('Volume %s cannot be detached: %s', self.volume_id, type(error).__name__)
             if not quietly:
                 raise
@@ -139,6 +142,7 @@ class Attacher:
         self._options, self._lock_path = options, lock_path
         self.root_helper = _root_helper(options.rootwrap_config)
         self.exports = Exports(options.cinder_mount_point_base, self.root_helper, lock_path)
+        self.marks = Marks(os.path.join(lock_path, _LOCK_PREFIX + 'attachments'))
         self.host = socket.gethostname()
         self._lock = threading.Lock()
         self._description: dict[str, Any] | None = None
@@ -153,6 +157,7 @@ class Attacher:
         description = {**self._describe_host(), 'mountpoint': _MOUNT_POINT, 'mode': mode}
         attachment = Attachment(self, client, volume, self._reserve(client, volume.id, mode))
         try:
+            self.marks.set(attachment.id)
             connection = client.attachments.update(attachment.id, description).connection_info
             attachment.connect(connection, volume.size * GIB, mode == 'rw')
             client.attachments.complete(attachment.id)
@@ -160,6 +165,23 @@ class Attacher:
             attachment.detach()
             raise
         return attachment
+
+    def end_dead(self, client: Any, volume_id: str | None = None) -> int:
+        """End the attachments of this host, maybe only of one volume, whose processes have died; return their number."""
+        ended = 0
+        for attachment_id in self.marks.dead():
+            try:
+                attachment = client.attachments.show(attachment_id)
+                if volume_id not in (None, attachment.volume_id):
+                    continue
+                with self.locked(attachment.volume_id):
+                    self._disconnect_dead(attachment.connection_info)
+                    client.attachments.delete(attachment_id)
+            except cinder_errors.NotFound:
+                LOG.debug('Attachment %s of a process that died is gone.', attachment_id)
+            self.marks.clear(attachment_id)
+            ended += 1
+        return ended
 
     def connector(self, protocol: str, connection: dict[str, Any]) -> Any:
         """The connector of os-brick for a protocol."""
@@ -172,16 +194,27 @@ class Attacher:
 
     def _reserve(self, client: Any, volume_id: str, mode: str) -> str:
         """Reserve the volume, waiting for others who use it; return the id of the attachment."""
-        for attempt in range(1, self._options.cinder_attachment_retry_attempts + 1):
+        attempt = 1
+        while True:
             try:
                 return client.attachments.create(volume_id, None, mode=mode)['id']
             except cinder_errors.BadRequest as error:
                 refused = error
-            if attempt < self._options.cinder_attachment_retry_attempts:
-                time.sleep(min(2 ** attempt, _LONGEST_WAIT))
+            if self.end_dead(client, volume_id):
+                continue
+            if attempt >= self._options.cinder_attachment_retry_attempts:
+                break
+            time.sleep(min(2 ** attempt, _LONGEST_WAIT))
+            attempt += 1
         LOG.error('Volume %s cannot be attached, as others use it; a volume type with multiattach lets several read.',
                   volume_id)
         raise exceptions.StoreUnavailable() from refused
+
+    def _disconnect_dead(self, connection: dict[str, Any]) -> None:
+        """Remove the device of an attachment whose process has died; files on exports and images of librbd have none."""
+        protocol = connection.get('driver_volume_type')
+        if protocol and protocol != 'nfs':
+            self.connector(protocol, connection).disconnect_volume(connection, None, force=True, ignore_errors=True)
 
     def _describe_host(self) -> dict[str, Any]:
         with self._lock:

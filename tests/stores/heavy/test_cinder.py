@@ -5,8 +5,10 @@ the conformance suite makes dozens of them, fewer are made here, which is said b
 """
 import contextlib
 import functools
+import multiprocessing
 import os
 import pathlib
+import signal
 import sys
 import tempfile
 import threading
@@ -61,14 +63,19 @@ def shared_cinder() -> dict[str, str]:
 
 
 def write_rootwrap(folder: str) -> None:
-    """The filters of the package, and one more: nobody has read a configuration file here, so privsep is given none."""
-    filters = pathlib.Path(folder, 'filters')
-    filters.mkdir()
-    filters.joinpath('tests.filters').write_text('[Filters]\nprivsep: CommandFilter, privsep-helper, root\n')
+    """What glance-rootwrap permits: the filters of the package, and programs of this environment."""
     binaries = pathlib.Path(sys.executable).parent
     pathlib.Path(folder, 'rootwrap.conf').write_text(
-        f'[DEFAULT]\nfilters_path = {ROOT}/etc/glance/rootwrap.d,{filters}\n'
+        f'[DEFAULT]\nfilters_path = {ROOT}/etc/glance/rootwrap.d\n'
         f'exec_dirs = {binaries},/sbin,/usr/sbin,/bin,/usr/bin\n')
+
+
+def open_and_wait(factory, location: Location, ready) -> None:
+    """In a child process: read without an end, and say so."""
+    reader = factory().open(location)
+    reader.readinto(memoryview(bytearray(1)))
+    ready.set()
+    signal.pause()
 
 
 class VolumeType:
@@ -310,6 +317,26 @@ class Volumes(VolumeType, unittest.TestCase):
         volume = volumes.create(self.image_id, self.attempt, None, None)
         volumes.client.attachments.create(volume.id, None, mode='rw')
         return volume
+
+    def test_attachment_of_a_dead_reader_is_ended(self):
+        location = self.write(b'content').commit()
+        self._kill_reader(location)
+        self.assertEqual(1, len(self.only_volume().attachments))
+        self.assertEqual(b'content', self.read(location))
+        self._kill_reader(location)
+        self.store.sweep()
+        self.assertEqual([], self.only_volume().attachments)
+
+    def _kill_reader(self, location):
+        context = multiprocessing.get_context('spawn')
+        ready = context.Event()
+        child = context.Process(target=open_and_wait, args=(self.factory, location, ready))
+        child.start()
+        try:
+            self.assertTrue(ready.wait(60))
+        finally:
+            child.kill()
+            child.join()
 
     def test_quota_and_unknown_type(self):
         store = self.factory()

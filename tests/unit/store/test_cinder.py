@@ -16,6 +16,7 @@ from os_brick import exception as brick_errors
 from glance import exceptions
 from glance.store.drivers import cinder_attachments, cinder_client, cinder_volumes
 from glance.store.drivers.cinder_exports import Exports
+from glance.store.drivers.cinder_marks import Marks
 from glance.store.drivers.cinder_objects import SharedAttachments
 from tests.unit.store.test_backends import BackendsTestCase
 
@@ -93,7 +94,7 @@ class ConnectionTest(unittest.TestCase):
 
     def attachment(self, handle=None):
         connector = types.SimpleNamespace(connect_volume=lambda connection: {'path': handle})
-        attacher = types.SimpleNamespace(connector=lambda protocol, connection: connector, root_helper=[])
+        attacher = types.SimpleNamespace(connector=lambda protocol, connection: connector, root_helper=[], marks=None)
         return cinder_attachments.Attachment(attacher, None, self.volume, 'b')
 
     def test_connection_of_another_volume_is_refused(self):
@@ -157,6 +158,26 @@ class ExportsTest(unittest.TestCase):
         with self.assertLogs('glance', 'WARNING'):
             self.exports.use('host:/x', None, 'second')
         self.assertEqual(['second'], list(json.loads(self.state().read_text())['users']))
+
+
+class MarksTest(unittest.TestCase):
+
+    def test_who_lives(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        path = os.path.join(folder.name, 'marks')
+        mine, other = Marks(path), Marks(path)
+        self.assertEqual([], list(other.dead()))
+        for name in ('a', 'b', 'c'):
+            mine.set(name)
+        self.addCleanup(mine.clear, 'c')
+        self.assertEqual([], list(other.dead()))
+        mine.clear('a')
+        mine.give_up('b')
+        self.assertEqual(['b'], list(other.dead()))
+        self.assertFalse(other.is_dead('of another host'))
+        other.clear('b')
+        self.assertEqual([], list(other.dead()))
 
 
 class SharedAttachmentsTest(unittest.TestCase):
