@@ -10,7 +10,8 @@ from oslo_config import cfg
 
 _EXCHANGE = 'glance'
 
-_LOG_LEVELS = ['boto3=WARN', 'botocore=WARN', 's3transfer=WARN', 'swiftclient=WARN', 'glanceclient=WARN']
+_LOG_LEVELS = ['boto3=WARN', 'botocore=WARN', 's3transfer=WARN', 'swiftclient=WARN', 'glanceclient=WARN', 'cinderclient=WARN',
+               'os_brick=INFO']
 
 _OPTIONS = {
     'database': ('oslo_db.options', 'list_opts'),
@@ -45,7 +46,7 @@ def set_sample_defaults() -> None:
 
 
 def set_log_defaults() -> None:
-    """Keep the clients of stores quiet at level DEBUG: they would log headers with credentials."""
+    """Keep the clients of stores quiet at level DEBUG: they would log credentials."""
     from oslo_log import log
     log.set_defaults(default_log_levels=log.get_default_log_levels() + _LOG_LEVELS)
 

@@ -38,7 +38,8 @@ OPTIONS = [
     cfg.IntOpt('cinder_attachment_retry_attempts', default=5, min=1,
                help='How often attaching is tried while others use the volume.'),
     cfg.IntOpt('cinder_attachment_idle', default=30, min=0,
-               help='Seconds for which an attached volume is kept for the next reader. 0 detaches at once.'),
+               help='Seconds for which an attached volume is kept for the next reader, where its type has multiattach and it '
+                    'belongs to a user of the service. 0 detaches at once.'),
     cfg.StrOpt('rootwrap_config', default='/etc/glance/rootwrap.conf',
                help='Configuration of glance-rootwrap, which runs the commands that need root.'),
 ]
