@@ -2,7 +2,23 @@
 
 from oslo_config import cfg
 
+_SECRET = cfg.StrOpt(
+    'registry_shared_secret', secret=True,
+    help='Secret that glance-registry of flavor trusted-auth and its API nodes have in common: the nodes sign their requests '
+         'with it (HMAC-SHA256), and identity headers are believed only in signed requests and from holders of a '
+         'certificate. The clocks of the hosts may be 5 minutes apart.')
+
 SERVER = [
+    _SECRET,
+    cfg.BoolOpt(
+        'registry_trust_any_peer', default=False,
+        help='Believe the identity headers of whoever reaches a glance-registry of flavor trusted-auth. When false, a '
+             'certificate (ca_file) or a signature (registry_shared_secret) is needed; where neither is configured, headers '
+             'from this host and from trusted_proxies are believed.'),
+    cfg.ListOpt(
+        'registry_allowed_client_names', default=[],
+        help='Names of which the certificate of a client must have one, as common name or alternative name. Empty accepts '
+             'every certificate that an authority in ca_file signed.'),
     cfg.ListOpt(
         'allowed_rpc_exception_modules', default=['glance.common.exception', 'builtins', 'exceptions'],
         help='Modules whose exceptions are told to API nodes of former releases by their names; others become RPCError. '
@@ -35,6 +51,7 @@ SERVER = [
 ]
 
 CLIENT = [
+    _SECRET,
     cfg.HostAddressOpt(
         'registry_host', default='0.0.0.0',
         help='Host of glance-registry. 0.0.0.0 means this host.'),

@@ -27,7 +27,7 @@ def validate(conf: cfg.ConfigOpts, prog: str = 'glance-api') -> None:
     _check_scrubber(conf)
     if prog in SERVERS:
         _check_tls(conf)
-        _check_trusted_auth(conf)
+        _check_trusted_auth(conf, prog)
     if prog == 'glance-api' and cache.in_pipeline(conf) or prog in CACHE_PROGRAMS:
         cache.check(conf)
 
@@ -128,8 +128,10 @@ def _check_tls(conf: cfg.ConfigOpts) -> None:
                                  % (present, missing))
 
 
-def _check_trusted_auth(conf: cfg.ConfigOpts) -> None:
+def _check_trusted_auth(conf: cfg.ConfigOpts, prog: str) -> None:
     flavor = conf.paste_deploy.flavor or ''
+    if prog == 'glance-registry' and (conf.registry_shared_secret or conf.ca_file or conf.registry_trust_any_peer):
+        return
     if 'trusted-auth' in flavor.split('+') and not conf.trusted_proxies and not _is_loopback(conf.bind_host):
         raise ConfigurationError('[paste_deploy] flavor = %s believes identity headers from anybody who reaches %s; '
                                  'set [DEFAULT] trusted_proxies to the networks of the proxies, or bind_host to '

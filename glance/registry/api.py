@@ -23,6 +23,10 @@ class API:
         self._endpoint = endpoint
 
     def __call__(self, environ: dict[str, Any], start_response: Callable) -> Iterable[bytes]:
+        try:
+            environ['glance.environment'].peers.check_name(environ)
+        except exceptions.Forbidden as refusal:
+            return faults.response_for(refusal, environ)(environ, start_response)
         if self._endpoint and environ['REQUEST_METHOD'] == 'POST' and environ.get('PATH_INFO') == '/rpc':
             environ['glance.route'] = '/rpc'
             return self._endpoint(environ, start_response)

@@ -10,6 +10,7 @@ from glance.db.sqlalchemy.database import SQLDatabase
 from glance.db.sqlalchemy.request_keys import RequestKeys
 from glance.metrics.recorder import Metrics
 from glance.policies.enforcer import Enforcer
+from glance.registry.peers import Peers
 from glance.registry.repetition import Repetition
 
 LOG = logging.getLogger(__name__)
@@ -17,7 +18,7 @@ LOG = logging.getLogger(__name__)
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class RegistryEnvironment:
-    """The parts of one process; the enforcer says who is an administrator.
+    """The parts of one process; the enforcer says who is an administrator, and ``peers`` who may tell that.
 
     Without ``repetition`` writes are carried out as often as they come.
     """
@@ -26,6 +27,7 @@ class RegistryEnvironment:
     database: Database
     enforcer: Enforcer
     metrics: Metrics
+    peers: Peers
     repetition: Repetition | None = None
 
     def begin(self) -> None:
@@ -44,7 +46,8 @@ def build(conf: cfg.ConfigOpts, metrics: Metrics | None = None) -> RegistryEnvir
             '[DEFAULT] data_api = %s would have glance-registry ask a registry; remove the line from its configuration, '
             'or name a database: glance.db.sqlalchemy.api.' % conf.data_api)
     database = environment.open_database(conf)
-    return RegistryEnvironment(conf, database, Enforcer(conf), metrics or Metrics(), _repetition(conf, database))
+    return RegistryEnvironment(conf, database, Enforcer(conf), metrics or Metrics(), Peers(conf),
+                               _repetition(conf, database))
 
 
 def _repetition(conf: cfg.ConfigOpts, database: Database) -> Repetition | None:

@@ -14,6 +14,7 @@ from oslo_config import cfg
 from glance import exceptions
 from glance.context import RequestContext
 from glance.db.wire import codecs
+from glance.registry import peers
 from glance.registry.classic.dialect import Classic
 from glance.registry.commands import Command
 from glance.registry.environment import RegistryEnvironment
@@ -84,6 +85,7 @@ class Endpoint:
         dialect.admit(context)
         length = environ.get('CONTENT_LENGTH')
         body = whole_body.read(environ['wsgi.input'], int(length) if length else None, self._conf.registry_max_body)
+        peers.check_body(environ, body)
         commands = [self._prepare(dialect, place, command, context, env) for place, command in enumerate(_commands(body))]
 
         def carry_out() -> bytes:

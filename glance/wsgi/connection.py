@@ -26,6 +26,7 @@ class Connection:
 
     :ivar peer: address and port of the client as text
     :ivar buffer: bytes received and not used yet
+    :ivar client_names: names in the certificate of the client, in lower case; None when it showed none that was verified
     :ivar deadline: monotonic time at which the hub gives up waiting for the client; FOREVER while a thread serves it
     :ivar requests: how many requests have been read from it
     """
@@ -33,6 +34,7 @@ class Connection:
     scheme = 'http'
     can_sendfile = True
     wants_write = False
+    client_names: frozenset[str] | None = None
 
     def __init__(self, sock: socket.socket, peer: tuple[str, str], timeout: int):
         self.socket = sock
@@ -150,7 +152,12 @@ class TLSConnection(Connection):
         pass
 
     def handshake(self) -> bool:
-        return self._attempt(self.socket.do_handshake) is not _WOULD_WAIT
+        if self._attempt(self.socket.do_handshake) is _WOULD_WAIT:
+            return False
+        certificate = self.socket.getpeercert()
+        if certificate:
+            self.client_names = _names(certificate)
+        return True
 
     def receive_now(self, size: int) -> bytes | None:
         data = self._attempt(self.socket.recv, size)
@@ -210,6 +217,13 @@ class TLSConnection(Connection):
         with contextlib.suppress(OSError):
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
         Connection.close(self)
+
+
+def _names(certificate: dict) -> frozenset[str]:
+    """Return the common name and the alternative names of a certificate as the ssl module tells it."""
+    common = [value for part in certificate.get('subject', ()) for name, value in part if name == 'commonName']
+    others = [value for kind, value in certificate.get('subjectAltName', ()) if isinstance(value, str)]
+    return frozenset(name.lower() for name in common + others)
 
 
 _WOULD_WAIT = object()

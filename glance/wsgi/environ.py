@@ -56,6 +56,7 @@ class EnvironBuilder:
                 environ['wsgi.url_scheme'] = scheme
         if connection.scheme == 'https':
             environ['HTTPS'] = 'on'
+            environ['glance.client_names'] = connection.client_names
         return environ
 
     def _is_trusted(self, host: str) -> bool:

@@ -92,12 +92,19 @@ class ContextMiddleware(_ContextFilter):
         """Tell whether the identity comes without proof, from a peer who is not trusted to tell it."""
         if 'trusted-auth' not in (self._conf.paste_deploy.flavor or '').split('+'):
             return False
+        # A registry has more to go by than addresses.
+        peers = getattr(environ['glance.environment'], 'peers', None)
+        believed = peers.believed(environ) if peers else None
+        return not (self._is_near(environ) if believed is None else believed)
+
+    def _is_near(self, environ: dict[str, Any]) -> bool:
+        """Tell whether the peer is on this host or in a network that is trusted."""
         try:
             peer = ipaddress.ip_address(environ.get('REMOTE_ADDR', ''))
         except ValueError:  # a Unix socket: a process of this host
-            return False
+            return True
         peer = getattr(peer, 'ipv4_mapped', None) or peer
-        return not peer.is_loopback and not any(peer in network for network in self._conf.trusted_proxies)
+        return peer.is_loopback or any(peer in network for network in self._conf.trusted_proxies)
 
     def _is_admin(self, context: RequestContext, environ: dict[str, Any]) -> bool:
         if self._conf.admin_role and self._conf.admin_role.strip().lower() in context.roles:

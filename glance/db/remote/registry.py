@@ -9,20 +9,19 @@ from collections.abc import Iterable
 from typing import Any, Self
 
 from oslo_config import cfg
-from oslo_context import context as request_context
 
 from glance import exceptions
 from glance.db.remote import identity as identities
+from glance.db.remote import request
 from glance.db.remote.endpoints import Answer, Endpoint, Endpoints, Limits, NoneAnswers
 from glance.db.remote.exchange import FOREVER, AnswerLost, NotSent, WrongAnswer
 from glance.db.wire import codecs, errors
-from glance.db.wire.operations import VERSION, Operation
+from glance.db.wire.operations import Operation
 
 LOG = logging.getLogger(__name__)
 
 # Seconds before the first repetition; each further one waits twice as long.
 _PAUSE = 0.1
-_LONGEST_ID = 64
 # A write is repeated in this part of the time for which the registry remembers it; clocks and queues have the rest.
 _REMEMBERED = 0.8
 _HERE = {'0.0.0.0': '127.0.0.1', '::': '::1'}
@@ -33,11 +32,13 @@ class Registry:
 
     :param timeout: seconds for one call with everything that is tried for it; 0 is no limit
     :param retries: how often a call is repeated that may be
+    :param secret: requests are signed with it
     """
 
-    def __init__(self, endpoints: list[Endpoint], identity: identities.Identity, timeout: float, retries: int):
+    def __init__(self, endpoints: list[Endpoint], identity: identities.Identity, timeout: float, retries: int,
+                 secret: str | None = None):
         self._endpoints, self._identity = Endpoints(endpoints), identity
-        self._timeout, self._retries = timeout, retries
+        self._timeout, self._retries, self._secret = timeout, retries, secret
         self._closed = threading.Event()
 
     @classmethod
@@ -48,7 +49,8 @@ class Registry:
         tls = _tls(conf) if conf.registry_client_protocol == 'https' else None
         addresses = [_address(text) for text in conf.registry_endpoints] or [(conf.registry_host, conf.registry_port)]
         endpoints = [Endpoint(_HERE.get(host, host), port, tls, limits) for host, port in addresses]
-        return cls(endpoints, identities.from_conf(conf), conf.registry_client_timeout, conf.registry_client_max_retries)
+        return cls(endpoints, identities.from_conf(conf), conf.registry_client_timeout, conf.registry_client_max_retries,
+                   conf.registry_shared_secret)
 
     def call(self, commands: Iterable[tuple[Operation, dict[str, Any]]]) -> list[Any]:
         """Carry out commands in one round trip; return their results in order, errors as exceptions among them.
@@ -93,7 +95,7 @@ class Registry:
                 endpoint = self._endpoints.choose(insist=attempt > 0)
                 if begun and not _may_repeat(key, endpoint, started):
                     raise _unavailable(reason)
-                answer = endpoint.exchange(_request(endpoint, body, shown, key, deadline), deadline)
+                answer = endpoint.exchange(request.write(endpoint, body, shown, key, deadline, self._secret), deadline)
                 if answer[0] == 401 and not renewed and self._identity.renew(shown):
                     renewed = True
                     continue
@@ -116,25 +118,6 @@ class Registry:
 def _may_repeat(key: str | None, endpoint: Endpoint, started: float) -> bool:
     """Whether a request that was begun at this time may be sent to a registry that perhaps carries it out already."""
     return key is None or time.monotonic() - started < endpoint.remembers * _REMEMBERED
-
-
-def _request(endpoint: Endpoint, body: bytes, shown: dict[str, str], key: str | None, deadline: float) -> bytes:
-    lines = ['POST /rpc HTTP/1.1', 'Host: ' + endpoint.authority, 'Content-Type: application/json',
-             'X-Glance-Rpc-Version: ' + VERSION, 'Content-Length: %d' % len(body)]
-    if key is not None:
-        lines.append('X-Glance-Request-Key: ' + key)
-    if deadline != FOREVER:
-        lines.append('X-Glance-Deadline: %d' % max((deadline - time.monotonic()) * 1000, 0))
-    if not endpoint.is_near:
-        lines.append('Accept-Encoding: gzip')
-    current = request_context.get_current()
-    if current is not None and current.request_id:
-        # The registry puts the prefix in front again; the rest is as long as it accepts by default.
-        lines.append('X-Openstack-Request-Id: ' + current.request_id.removeprefix('req-')[:_LONGEST_ID])
-    lines += ['%s: %s' % item for item in shown.items()]
-    # What is told of the caller came in a header, where a line break cannot be; other ways in are closed here.
-    head = '\r\n'.join(line.replace('\r', ' ').replace('\n', ' ') for line in lines)
-    return head.encode('latin-1', 'replace') + b'\r\n\r\n' + body
 
 
 def _results(operations: list[Operation], answer: bytes) -> list[Any]:

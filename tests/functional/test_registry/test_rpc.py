@@ -10,6 +10,12 @@ import uuid
 import hypothesis
 from hypothesis import strategies as st
 
+from glance import exceptions
+from glance.db.remote.database import RemoteDatabase
+from glance.db.remote.endpoints import Endpoint, Limits
+from glance.db.remote.identity import Headers
+from glance.db.remote.registry import Registry
+from glance.db.wire import signature
 from glance.db.wire.operations import OPERATIONS
 from tests.harness.server import RegistryServer
 
@@ -268,3 +274,35 @@ class TestAnonymous(RegistryTestCase):
         self.assertRefused(403, 'services only', [{'command': 'check'}])
         listed, created = self.results(('image_get_all', {}), ('image_create', {'values': {'status': 'queued'}}), headers={})
         self.assertEqual(([], 'Forbidden'), (listed, created['_error']['name']))
+
+
+class TestSharedSecret(RegistryTestCase):
+    """Who knows the secret is believed; being on the same host is not enough."""
+
+    FLAVOR = 'trusted-auth'
+    SETTINGS = {'DEFAULT': {'registry_shared_secret': 'a secret'}}
+    IDENTITY = {'X-Identity-Status': 'Confirmed', 'X-User-Id': 'u', 'X-Tenant-Id': 'p', 'X-Roles': 'service', **NATIVE}
+    BODY = json.dumps([{'command': 'check'}]).encode()
+
+    def signed(self, secret='a secret'):
+        return {**self.IDENTITY, **signature.sign(secret, 'POST', '/rpc', self.IDENTITY, self.BODY)}
+
+    def test_who_is_believed(self):
+        good = self.signed()
+        for code, headers, body in ((200, good, self.BODY), (401, self.IDENTITY, self.BODY), (401, self.signed('another'), self.BODY),
+                                    (401, {**good, 'X-User-Id': 'v'}, self.BODY), (401, {**good, 'X-Project-Id': 'q'}, self.BODY),
+                                    (401, good, b'[]')):
+            response = self.post(body, headers, self.server.client())
+            self.assertEqual(code, response.status_code, response.text)
+        self.assertIn('are not believed', self.server.log_text())
+        self.assertNotIn('a secret', self.server.log_text())
+
+    def test_a_node_with_the_secret(self):
+        for secret, known in (('a secret', True), ('another', False), (None, False)):
+            database = RemoteDatabase(Registry([Endpoint('127.0.0.1', self.server.port, None, Limits())], Headers('node', 'é'),
+                                               60, 0, secret))
+            self.addCleanup(database.close)
+            if known:
+                database.check()
+            else:
+                self.assertRaises(exceptions.RegistryUnavailable, database.check)

@@ -21,7 +21,8 @@ class TLSTest(unittest.TestCase):
         cls.authority, cls.stranger = (Authority(pathlib.Path(folder.name), name) for name in ('authority', 'stranger'))
         certificate, key = cls.authority.issue('server')
         cls.server = RegistryServer(settings={'DEFAULT': {
-            'cert_file': certificate, 'key_file': key, 'ca_file': cls.authority.file}})
+            'cert_file': certificate, 'key_file': key, 'ca_file': cls.authority.file,
+            'registry_allowed_client_names': 'Node, node2.test'}})
         cls.addClassCleanup(cls.server.cleanup)
         cls.server.manage('db_sync')
         cls.server.launch()
@@ -61,6 +62,10 @@ class TLSTest(unittest.TestCase):
         self.assertRaises(exceptions.RegistryUnavailable, self.database(**self.options(node=self.foreign_node)).check)
         self.assertRaises(exceptions.RegistryUnavailable, self.database(client_ca_file=self.authority.file).check)
         self.assertRaises(exceptions.RegistryUnavailable, self.database('http').check)
+
+    def test_a_node_whose_name_is_not_allowed(self):
+        self.assertRaises(exceptions.RegistryUnavailable, self.database(**self.options(node=self.authority.issue('other'))).check)
+        self.assertIn('none of the names in its certificate (127.0.0.1, other)', self.server.log_text())
 
     def test_files_that_cannot_be_used(self):
         for option, value in (('client_cert_file', None), ('client_key_file', '/nowhere'), ('client_ca_file', '/nowhere'),

@@ -93,6 +93,9 @@ class CombinationTest(ConfigurationTest):
         for host in ('127.0.0.1', '::1', 'localhost'):
             self.load(flavor + 'bind_host = %s\n' % host)
         self.load(flavor + 'trusted_proxies = 192.0.2.1\n')
+        for proof in ('registry_shared_secret = s', 'registry_trust_any_peer = true'):
+            self.load(flavor + proof, prog='glance-registry')
+            self.assertIn('trusted_proxies', self.assert_refused(flavor + proof))
 
     def test_the_central_cache_list_needs_the_url_of_the_node(self):
         flavor = '[paste_deploy]\nflavor = keystone+caching\n[DEFAULT]\nimage_cache_dir = /cache\n'
