@@ -86,6 +86,7 @@ class Backends:
             self.default = self._configure_named(conf) if self.multiple else self._configure_unnamed(conf)
             """What ``get`` takes to return the store for new images."""
             self._check_directories()
+            self._check_web()
         except BaseException:
             self.close()
             raise
@@ -249,6 +250,13 @@ class Backends:
                 if owner is not backend:
                     raise exceptions.StoreConfigurationError('Two stores, %s and %s, share the directory %s.'
                                                              % (_title(owner), _title(backend), path))
+
+    def _check_web(self) -> None:
+        """All of the web would be in each of several http stores."""
+        names = [backend.name for backend in self._distinct() if backend.type == 'http' and backend.name]
+        if len(names) > 1:
+            raise exceptions.StoreConfigurationError('[DEFAULT] enabled_backends has %d stores of type http: %s. Keep one of '
+                                                     'them.' % (len(names), ', '.join(names)))
 
     def _distinct(self) -> Iterator[Backend]:
         yield from {id(backend): backend for backend in (*self._backends.values(), *self._reserved.values())}.values()

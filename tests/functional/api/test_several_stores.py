@@ -1,4 +1,5 @@
 """Several stores at once: where images are read from, and how they leave one store."""
+import concurrent.futures
 import json
 import os
 
@@ -90,6 +91,18 @@ class LeavingAStore(StoresTestCase):
         self.assertStatus(405, self.client.get(f'/v2/stores/fast/{image_id}'))
         self.assertEqual('DELETE', self.client.get(f'/v2/stores/fast/{image_id}').headers['Allow'])
         self.assertEqual('fast,cheap', self.stores(image_id))
+
+    def test_the_last_two_at_once(self):
+        for _ in range(5):
+            image_id = self.image('fast', 'cheap')
+            with concurrent.futures.ThreadPoolExecutor() as pool:
+                answers = pool.map(lambda store, image_id=image_id: self.caller('admin', 'admin,member,reader').delete(
+                    f'/v2/stores/{store}/{image_id}').status_code, ('fast', 'cheap'))
+            answers = sorted(answers)
+            self.assertEqual(204, answers[0])
+            self.assertIn(answers[1], (403, 409))
+            self.assertIn(self.stores(image_id), ('fast', 'cheap'))
+            self.assertStatus(200, self.download(image_id))
 
     def test_not_while_a_task_works_on_the_image(self):
         image_id = self.image('fast', 'cheap')

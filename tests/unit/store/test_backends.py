@@ -163,6 +163,14 @@ filesystem_store_datadir = @/tasks
                                        ('fast', {'store': 'os_glance_staging_store'}, 'fast')):
             self.assertEqual(name, backends.name_of('file://%s/%s/x' % (self.root, folder), metadata))
 
+    def test_credentials_in_old_urls(self):
+        backends = self.backends(self.text.replace('fast:file', 'fast:file, far:s3') + (
+            '[far]\ns3_store_host = https://s3.example.org\ns3_store_bucket = b\ns3_store_access_key = a\n'
+            's3_store_secret_key = s\ns3_store_bucket_url_format = path\n'))
+        for url, name in (('s3+https://key:se/cret@s3.example.org/b/x', 'far'), ('s3+https://s3.example.org/b/x', 'far'),
+                          ('s3+https://s3.example.org/b2/x', None)):
+            self.assertEqual(name, backends.name_for(url))
+
     def test_name_is_in_the_metadata_of_locations(self):
         location = self.backends(self.text).get('fast').writer('0f0e9a34-3d2b-4a57-8a1c-1c9d2e3f4a5b').commit()
         self.assertEqual({'store': 'fast'}, location.metadata)
@@ -211,6 +219,10 @@ filesystem_store_datadir = @/tasks
                 '[far]\ns3_store_host = https://192.0.2.1\ns3_store_bucket = b\ns3_store_access_key = a\n'
                 's3_store_secret_key = s\n'))
         self.assertEqual(('fast', 'far', 'slow'), backends.names)
+
+    def test_one_http_store_at_most(self):
+        self.backends(self.text.replace('fast:file', 'fast:file, web:http'))
+        self.assertIn('web, web2', self.assert_refused(self.text.replace('fast:file', 'fast:file, web:http, web2:http')))
 
     def test_reserved_names(self):
         self.assertIn('os_glance_mine', self.assert_refused(self.text.replace('fast:file', 'os_glance_mine:file')))
