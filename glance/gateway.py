@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from glance.context import RequestContext
 from glance.domain.image import Image
 from glance.environment import Environment
+from glance.layers.access import ShareImages, ShareMembers
 from glance.layers.authorization import AuthorizeImages, AuthorizeMembers
 from glance.layers.base import Images, Members
 from glance.layers.cache import CacheImages
@@ -20,8 +21,8 @@ from glance.layers.store import StoreImages
 
 # Outermost first.
 IMAGE_LAYERS = (AuthorizeImages, EnforceImages, ProtectImages, QuotaImages, SignImages, LocateImages, DisposeKeys,
-                CacheImages, StoreImages, NotifyImages, ReserveImages)
-MEMBER_LAYERS = (AuthorizeMembers, EnforceMembers, QuotaMembers, NotifyMembers)
+                ShareImages, CacheImages, StoreImages, NotifyImages, ReserveImages)
+MEMBER_LAYERS = (AuthorizeMembers, EnforceMembers, QuotaMembers, ShareMembers, NotifyMembers)
 # For work of the service itself, which nobody may be refused and nobody is told of.
 SERVICE_LAYERS = (StoreImages,)
 

@@ -15,7 +15,7 @@ from glance import exceptions
 from glance.conf import store as options
 from glance.store import drivers, location, strategies
 from glance.store.base import Store
-from glance.store.guard import GuardedStore, Watch
+from glance.store.guard import Watch, guarded
 from glance.store.unusable import UnusableStore
 
 LOG = logging.getLogger(__name__)
@@ -216,7 +216,7 @@ class Backends:
             raise exceptions.StoreConfigurationError('%s: %s' % (_file_of(conf, section), error)) from error
         if kind in _UNGUARDED:
             return store
-        return GuardedStore(store, section_options.store_attempts, section_options.store_max_transfers, watch=self._watch)
+        return guarded(store, section_options.store_attempts, section_options.store_max_transfers, self._watch)
 
     def _configure_unnamed(self, conf: cfg.ConfigOpts) -> str:
         default = conf.glance_store.default_store

@@ -5,7 +5,7 @@ survives a power cut) or ``abort`` (nothing is left). Reading hands out a Reader
 conformance suite ``tests/store_conformance`` proves what is promised here for each driver.
 """
 import enum
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
@@ -144,3 +144,14 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Release threads and connections."""
+
+
+@runtime_checkable
+class AccessControl(Protocol):
+    """What a Store has besides whose backend itself lets projects read its objects, and has to be told which."""
+
+    def set_acls(self, location: Location, public: bool, read_projects: Sequence[str]) -> None:
+        """Let everybody (``public``), or else these projects besides the owner, read the object, and nobody else.
+
+        Raises ObjectNotFound, StoreForbidden, BadLocation, StoreUnavailable.
+        """

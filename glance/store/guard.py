@@ -9,11 +9,11 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from glance import exceptions
-from glance.store.base import Capability, Location, Reader, Store, StoredObject, Writer
+from glance.store.base import AccessControl, Capability, Location, Reader, Store, StoredObject, Writer
 from glance.store.circuit import Circuit
 
 LOG = logging.getLogger(__name__)
@@ -158,6 +158,19 @@ class GuardedStore:
     @property
     def _title(self) -> str:
         return self.name or self.schemes[0]
+
+
+class GuardedAccessControl(GuardedStore):
+    """The same around a store that is a ``store.base.AccessControl``, and one itself."""
+
+    def set_acls(self, location: Location, public: bool, read_projects: Sequence[str]) -> None:
+        self._call(lambda: self.inner.set_acls(location, public, read_projects))
+
+
+def guarded(store: Store, attempts: int, transfers: int, watch: Watch) -> GuardedStore:
+    """A store with a guard that can do what it can."""
+    guard = GuardedAccessControl if isinstance(store, AccessControl) else GuardedStore
+    return guard(store, attempts, transfers, watch=watch)
 
 
 class GuardedWriter:

@@ -506,8 +506,8 @@ class OrderTest(unittest.TestCase):
         while not isinstance(layer, DatabaseImages):
             names.append(type(layer).__name__)
             layer = layer.inner
-        self.assertEqual(['AuthorizeImages', 'EnforceImages', 'QuotaImages', 'SignImages', 'LocateImages', 'DisposeKeys', 'StoreImages',
-                          'NotifyImages', 'ReserveImages'], names)
+        self.assertEqual(['AuthorizeImages', 'EnforceImages', 'QuotaImages', 'SignImages', 'LocateImages', 'DisposeKeys',
+                          'ShareImages', 'StoreImages', 'NotifyImages', 'ReserveImages'], names)
 
     def test_the_cache_stands_below_every_check_where_a_request_may_use_it(self):
         class Cache:
