@@ -6,6 +6,7 @@ import uuid
 
 import requests
 
+from glance.context import RequestContext
 from tests.harness.backend import Backend
 
 _BACKEND = Backend('keystone')
@@ -36,6 +37,27 @@ class Keystone:
     def new_token(self, user: str) -> str:
         """A token that no other test holds, so that it may be revoked."""
         return self._issue(user).headers['X-Subject-Token']
+
+    def trusts(self, context: RequestContext) -> list[dict]:
+        """The trusts that a user gave."""
+        return self._call('GET', f'/OS-TRUST/trusts?trustor_user_id={context.user_id}', 200,
+                          headers={'X-Auth-Token': context.auth_token}).json()['trusts']
+
+    def new_application_credential(self, user: str) -> dict:
+        """An application credential of *user*, with its secret."""
+        issued = self._issue(user)
+        path = '/users/%s/application_credentials' % issued.json()['token']['user']['id']
+        return self._call('POST', path, 201, headers={'X-Auth-Token': issued.headers['X-Subject-Token']}, json={
+            'application_credential': {'name': uuid.uuid4().hex}}).json()['application_credential']
+
+    def context(self, user: str) -> RequestContext:
+        """What the service knows of a request of *user*."""
+        issued = self._issue(user)
+        body = issued.json()['token']
+        return RequestContext(
+            auth_token=issued.headers['X-Subject-Token'], user_id=body['user']['id'],
+            project_id=body['project']['id'], roles=[role['name'] for role in body['roles']],
+            service_catalog=body['catalog'], overwrite=False)
 
     def system_token(self, user: str) -> str:
         """A token of *user* for the whole installation instead of a project."""
@@ -78,20 +100,27 @@ class Keystone:
                 self._call('DELETE', f'/{kind}/{limit["id"]}', 204)
 
     def _service(self, kind: str) -> str:
-        return self._call('GET', f'/services?type={kind}', 200).json()['services'][0]['id']
+        found = self._call('GET', f'/services?type={kind}', 200).json()['services']
+        if not found:
+            found = [self._call('POST', '/services', 201, json={'service': {'type': kind, 'name': kind}}).json()['service']]
+        return found[0]['id']
 
     def publish_image_endpoint(self, url: str) -> str:
         """Enter *url* as image service of a new region, beside this Keystone, and return the region's name."""
+        return self.publish_endpoint('image', url)
+
+    def publish_endpoint(self, kind: str, url: str) -> str:
+        """Enter *url* as service of this kind in a new region, beside this Keystone, and return the region's name."""
         region = f'test-{uuid.uuid4().hex[:12]}'
         self._call('POST', '/regions', 201, json={'region': {'id': region}})
-        for service, address in ((self._service('image'), url), (self._service('identity'), self.url)):
+        for service, address in ((self._service(kind), url), (self._service('identity'), self.url)):
             for interface in ('public', 'internal', 'admin'):
                 endpoint = {'service_id': service, 'interface': interface, 'region_id': region, 'url': address}
                 self._call('POST', '/endpoints', 201, json={'endpoint': endpoint})
         return region
 
     def withdraw_image_endpoint(self, region: str) -> None:
-        """Undo :meth:`publish_image_endpoint`."""
+        """Undo :meth:`publish_image_endpoint` and :meth:`publish_endpoint`."""
         for endpoint in self._call('GET', f'/endpoints?region_id={region}', 200).json()['endpoints']:
             self._call('DELETE', f'/endpoints/{endpoint["id"]}', 204)
         self._call('DELETE', f'/regions/{region}', 204)
