@@ -518,7 +518,7 @@ class OrderTest(unittest.TestCase):
             while not isinstance(layer, DatabaseImages):
                 names.append(type(layer).__name__)
                 layer = layer.inner
-            self.assertEqual(below, names[names.index('DisposeKeys') + 1])
+            self.assertEqual(below, names[names.index('ShareImages') + 1])
         self.assertEqual('StoreImages', type(gateway.service_images(env)).__name__)
 
     def test_rules_come_before_quotas_and_quotas_before_bytes(self):
