@@ -51,13 +51,10 @@ class StoreConformance:
     def get(self, location: base.Location, offset: int = 0, length: int | None = None) -> bytes:
         reader = self.store.open(location, offset, length)
         try:
-            content = bytearray()
-            buffer = memoryview(bytearray(100_000))
-            while count := reader.readinto(buffer):
-                content += buffer[:count]
+            content = read_to_end(reader)
             self.assertEqual(reader.length, len(content))
             self.assertEqual(offset, reader.offset)
-            return bytes(content)
+            return content
         finally:
             reader.close()
             reader.close()
@@ -283,6 +280,14 @@ class StoreConformance:
         finally:
             child.kill()
             child.join()
+
+
+def read_to_end(reader: base.Reader) -> bytes:
+    """What is left of a span; the reader stays open."""
+    content, buffer = bytearray(), memoryview(bytearray(100_000))
+    while count := reader.readinto(buffer):
+        content += buffer[:count]
+    return bytes(content)
 
 
 def in_threads(functions) -> None:

@@ -1,4 +1,5 @@
 """The GridFS driver with the real pymongo, against a substitute for the server: tools/backends/mongodb.sh."""
+import contextlib
 import datetime
 import functools
 import os
@@ -16,7 +17,7 @@ from glance.store.base import Location
 from glance.store.drivers import gridfs as driver
 from glance.store.drivers.gridfs import CHUNK, GridfsStore
 from tests.harness.backend import shared_backend
-from tests.store_conformance.suite import MIB, StoreConformance
+from tests.store_conformance.suite import MIB, StoreConformance, read_to_end
 
 
 def make_options(uri: str, **values):
@@ -67,14 +68,8 @@ class Driver(Database, unittest.TestCase):
         return writer
 
     def read(self, location):
-        reader = self.store.open(location)
-        try:
-            content, buffer = bytearray(), memoryview(bytearray(300_000))
-            while count := reader.readinto(buffer):
-                content += buffer[:count]
-            return bytes(content)
-        finally:
-            reader.close()
+        with contextlib.closing(self.store.open(location)) as reader:
+            return read_to_end(reader)
 
     def order_failure(self, *commands, times=1, **how):
         """The server fails the next such commands of the store under test, as test builds of the real one do."""

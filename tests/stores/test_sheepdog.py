@@ -1,4 +1,5 @@
 """The Sheepdog driver against a substitute for the cluster and its command line client: tools/backends/sheepdog.sh."""
+import contextlib
 import functools
 import os
 import pathlib
@@ -17,7 +18,7 @@ from glance.store.drivers import sheepdog as driver
 from glance.store.drivers import sheepdog_program
 from glance.store.drivers.sheepdog import SheepdogStore
 from tests.harness.backend import shared_backend
-from tests.store_conformance.suite import MIB, StoreConformance
+from tests.store_conformance.suite import MIB, StoreConformance, read_to_end
 
 
 def make_options(**values):
@@ -66,14 +67,8 @@ class Driver(Cluster, unittest.TestCase):
         return writer
 
     def read(self, location, offset=0, length=None):
-        reader = self.store.open(location, offset, length)
-        try:
-            content, buffer = bytearray(), memoryview(bytearray(300_000))
-            while count := reader.readinto(buffer):
-                content += buffer[:count]
-            return bytes(content)
-        finally:
-            reader.close()
+        with contextlib.closing(self.store.open(location, offset, length)) as reader:
+            return read_to_end(reader)
 
     def before_each_call(self, script):
         """Run a script with the arguments of each call before it; its exit code, unless 0, is that of the call."""

@@ -1,9 +1,10 @@
 """Images as files of GridFS, in a database of MongoDB. The ``_id`` of a file is the id of its image.
 
-Atomic: the document of the file is written last, and without it there is no object. Of several writers of one image one
-wins: its first chunk, or for an empty image the document of the file, is unique. Durable: every write waits for the
-journals of a majority of the servers. Integrity: chunks are counted and measured when they are read. Ranges: yes. Holes:
-zeros are stored. Memory: four chunks of 1 MiB for each upload, one answer of the server (16 MiB) for each download.
+Atomic: the document of the file is written last, and without it there is no object. Of several writers of one image
+one wins: its first chunk, or for an empty image the document of the file, is unique. Durable: every write waits for the
+journals of a majority of the servers. Integrity: chunks are counted and measured when they are read. Ranges: yes.
+Holes: zeros are stored. Memory: four chunks of 1 MiB for each upload, one answer of the server (16 MiB) for each
+download.
 """
 import contextlib
 import datetime
@@ -121,7 +122,8 @@ class GridfsStore:
         # The age of the newest chunk is all that tells dead writers of other hosts from living ones.
         swept, image_id = [], ''
         with self.errors():
-            while found := self.chunks.find_one({'files_id': {'$gt': image_id}}, {'files_id': 1}, sort=[('files_id', 1)]):
+            while found := self.chunks.find_one({'files_id': {'$gt': image_id}}, {'files_id': 1},
+                                                sort=[('files_id', 1)]):
                 image_id = found['files_id']
                 file = self.files.find_one({'_id': image_id}, {'length': 1, 'metadata': 1})
                 if file and file['length'] or not _NAME.fullmatch(image_id):
@@ -136,7 +138,8 @@ class GridfsStore:
         with self.errors():
             for file in self.files.find({}, {'length': 1, 'uploadDate': 1}):
                 if isinstance(file['_id'], str) and _NAME.fullmatch(file['_id']):
-                    yield StoredObject(self.location(file['_id']), file['length'], _age(file['uploadDate']), file['_id'])
+                    yield StoredObject(self.location(file['_id']), file['length'], _age(file['uploadDate']),
+                                       file['_id'])
 
     def close(self) -> None:
         with self._lock:
@@ -282,8 +285,8 @@ class GridfsWriter:
                 self._store.files.delete_one({'_id': self._image_id, 'metadata.attempt': self._attempt})
                 self._store.chunks.delete_many({'files_id': self._image_id, 'attempt': self._attempt})
         except exceptions.StoreError as error:
-            LOG.error('%s: chunks of image %s are left behind, to be swept later: %s', self._store.title, self._image_id,
-                      error)
+            LOG.error('%s: chunks of image %s are left behind, to be swept later: %s', self._store.title,
+                      self._image_id, error)
         self._end()
 
     def _send(self) -> None:
@@ -341,8 +344,8 @@ def _database_of(uri: str, section: str) -> str | None:
         return uri_parser.parse_uri(uri)['database']
     except (mongo_errors.PyMongoError, ValueError) as error:
         raise exceptions.ConfigurationError(
-            '[%s] mongodb_store_uri is not of the form mongodb://user:password@host:27017/database; percent-encode what '
-            'is special in user and password.' % section) from error
+            '[%s] mongodb_store_uri is not of the form mongodb://user:password@host:27017/database; percent-encode '
+            'what is special in user and password.' % section) from error
 
 
 def _parse(location: Location) -> str:

@@ -1,8 +1,8 @@
 """Images as virtual disks (VDIs) of a Sheepdog cluster, each named by the id of its image.
 
-Disks cannot be renamed, so an image that is being written is told by disks of no size beside it: ``<id>.lock``, which only
-one writer can make, then ``<id>.<attempt>.<number>.part``, which says that the disk, if there is one, is his. Both go when
-all is written.
+Disks cannot be renamed, so an image that is being written is told by disks of no size beside it: ``<id>.lock``, which
+only one writer can make, then ``<id>.<attempt>.<number>.part``, which says that the disk, if there is one, is his. Both
+go when all is written.
 
 Atomic: an image counts when it has no lock. Of several writers one wins. Durable: as the cluster says. Integrity: the
 length of what is read. Ranges: yes. Holes: zeros are stored. Memory: one chunk (``sheepdog_store_chunk_size``) for each
@@ -71,11 +71,11 @@ class SheepdogStore:
         """The store that a configuration section describes. Raises ConfigurationError."""
         program = sheepdog_program.find()
         if program is None:
-            raise exceptions.ConfigurationError('[%s] Stores of type sheepdog need the program dog, or collie, in PATH; '
-                                                'install the client of Sheepdog.' % options.section)
+            raise exceptions.ConfigurationError('[%s] Stores of type sheepdog need the program dog, or collie, in '
+                                                'PATH; install the client of Sheepdog.' % options.section)
         if not _is_host(options.sheepdog_store_address):
-            raise exceptions.ConfigurationError('[%s] sheepdog_store_address = %s is neither a host name nor an address.'
-                                                % (options.section, options.sheepdog_store_address))
+            raise exceptions.ConfigurationError('[%s] sheepdog_store_address = %s is neither the name of a host nor '
+                                                'an address.' % (options.section, options.sheepdog_store_address))
         store = cls(name, program, options, options.sheepdog_store_chunk_size * MIB)
         if not store.client.probe():
             raise exceptions.ConfigurationError('[%s] The program %s of stores of type sheepdog cannot be run.'
@@ -203,8 +203,8 @@ class SheepdogStore:
             return self.client, found['image']
         if not _is_host(found['address']) or int(found['port']) > 65535:
             raise exceptions.BadLocation('The location is not one of a Sheepdog store')
-        return Client(self.client.program, found['address'], int(found['port']), self.client.idle_timeout, self.title), \
-            found['image']
+        client = Client(self.client.program, found['address'], int(found['port']), self.client.idle_timeout, self.title)
+        return client, found['image']
 
 
 class SheepdogWriter:
@@ -253,8 +253,8 @@ class SheepdogWriter:
                 self._store.remove(self._made[-1])
                 self._made.pop()
         except exceptions.StoreError as error:
-            LOG.error('%s: pieces of image %s are left behind, to be swept later: %s', self._store.title, self._image_id,
-                      error)
+            LOG.error('%s: pieces of image %s are left behind, to be swept later: %s', self._store.title,
+                      self._image_id, error)
         self._end()
 
     def _begin(self) -> None:

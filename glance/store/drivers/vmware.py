@@ -1,9 +1,9 @@
 """Images as files in datastores of a vCenter or an ESX host.
 
-Atomic: a file is written as ``<id>.part.<attempt>`` and renamed when it is complete, never over another. Of several writers
-of one image in one datastore one wins; of those in several at the same moment one or none. Durable: as the datastore is.
-Integrity: TLS, and the length. Ranges: yes, and where a host knows none the bytes before the span are skipped, up to 64 MiB.
-Holes: zeros are stored. Memory: the first MiB of each upload.
+Atomic: a file is written as ``<id>.part.<attempt>`` and renamed when it is complete, never over another. Of several
+writers of one image in one datastore one wins; of those in several at the same moment one or none. Durable: as the
+datastore is. Integrity: TLS, and the length. Ranges: yes, and where a host knows none the bytes before the span are
+skipped, up to 64 MiB. Holes: zeros are stored. Memory: the first MiB of each upload.
 """
 import datetime
 import logging
@@ -33,6 +33,7 @@ _FIRST_BYTES = 1024 * 1024
 _UUID = r'[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}'
 _NAME = re.compile(_UUID)
 _PART = re.compile(r'(?P<image>%s)\.part\.(?P<attempt>%s)' % (_UUID, _UUID))
+_PATH = re.compile(r'/folder/(?:[^][/]+/)*' + _UUID)
 _MANDATORY = ('vmware_server_host', 'vmware_server_username', 'vmware_server_password')
 
 _FAULTS = {
@@ -48,6 +49,11 @@ class Datastore(NamedTuple):
     datacenter: str
     name: str
     weight: int = 0
+
+    def is_meant_by(self, query: dict[str, str]) -> bool:
+        """Whether the query of a URL names it, or leaves it open."""
+        return query.get('dsName', self.name) == self.name \
+            and query.get('dcPath', self.datacenter).strip('/') == self.datacenter.strip('/')
 
     def path(self, name: str) -> str:
         """How the API names a file of it."""
@@ -257,15 +263,16 @@ class VmwareStore:
             if found['summary.name'].text == datastore.name:
                 self._make_directory(datastore, datacenter)
                 return _Objects(datacenter, each, reference(found['browser']))
-        LOG.error('%s: the datacenter %s has no datastore %s; correct vmware_datastores.', self.title, datastore.datacenter,
-                  datastore.name)
+        LOG.error('%s: the datacenter %s has no datastore %s; correct vmware_datastores.', self.title,
+                  datastore.datacenter, datastore.name)
         raise exceptions.StoreUnavailable()
 
     def _make_directory(self, datastore: Datastore, datacenter: Reference) -> None:
         try:
             self.api.make_directory(datastore.path(self.directory), datacenter)
         except Fault as fault:
-            if fault.kind not in ('FileAlreadyExists', 'NoPermission'):     # who may not make it may use one that is there
+            # Who may not make it may be allowed to use one that is there.
+            if fault.kind not in ('FileAlreadyExists', 'NoPermission'):
                 raise
 
     def _search(self, pattern: str) -> Iterator[tuple[Datastore, str, int, float]]:
@@ -274,29 +281,27 @@ class VmwareStore:
             try:
                 browser = self._found(datastore).browser
                 for name, size, changed in self.api.search(browser, datastore.path(self.directory), pattern):
-                    yield datastore, name, size, datetime.datetime.fromisoformat(changed).timestamp() if changed else 0.0
+                    moment = datetime.datetime.fromisoformat(changed).timestamp() if changed else time.time()
+                    yield datastore, name, size, moment
             except Fault as fault:
                 if fault.kind != 'FileNotFound':
                     raise _error_of(fault) from fault
 
     def _parse(self, location: Location) -> tuple[Datastore, str]:
-        """Datastore and path of a location. What old ones leave out of datacenter and datastore, the configuration tells.
+        """Datastore and path of a location. What old ones leave out, the configuration tells.
 
         :raises BadLocation: for anything that cannot be one of this store, be it on another host
         """
         url = locations.parse(location.url)
-        path = urllib.parse.unquote(url.path).removeprefix('/folder/')
+        path = urllib.parse.unquote(url.path)
         query = dict(urllib.parse.parse_qsl(url.query or '', keep_blank_values=True))
-        matching = [each for each in self.datastores
-                    if query.get('dsName', each.name) == each.name
-                    and query.get('dcPath', each.datacenter).strip('/') == each.datacenter.strip('/')]
-        host = vmware_files.address(url.host)
-        if url.scheme.lower() != 'vsphere' or url.userinfo is not None or not matching or not url.path.startswith('/folder/') \
-                or set(query) - {'dsName', 'dcPath'} or '..' in path.split('/') or '[' in path \
-                or not _NAME.fullmatch(path.rpartition('/')[2]) \
-                or host is None or host not in (self._server, self._server._replace(port=vmware_files.HTTPS)):
-            raise exceptions.BadLocation('The location is not one of this VMware store')
-        return matching[0], path.strip('/')
+        here = vmware_files.address(url.host) in (self._server, self._server._replace(port=vmware_files.HTTPS))
+        if here and url.scheme.lower() == 'vsphere' and url.userinfo is None and not set(query) - {'dsName', 'dcPath'} \
+                and _PATH.fullmatch(path) and not {'.', '..'} & set(path.split('/')):
+            for datastore in self.datastores:
+                if datastore.is_meant_by(query):
+                    return datastore, path.removeprefix('/folder/')
+        raise exceptions.BadLocation('The location is not one of this VMware store')
 
 
 class VmwareWriter:
@@ -385,19 +390,19 @@ def _datastores_of(options) -> list[Datastore]:
     entries = options.vmware_datastores or []
     if options.vmware_datastore_name:
         if entries:
-            raise exceptions.ConfigurationError('[%s] vmware_datastores and vmware_datastore_name are both set; keep the '
-                                                'first.' % options.section)
+            raise exceptions.ConfigurationError('[%s] vmware_datastores and vmware_datastore_name are both set; keep '
+                                                'the first.' % options.section)
         return [Datastore(options.vmware_datacenter_path, options.vmware_datastore_name)]
     if not entries:
-        raise exceptions.ConfigurationError('[%s] vmware_datastores is not set; stores of type vmware need at least one.'
-                                            % options.section)
+        raise exceptions.ConfigurationError('[%s] vmware_datastores is not set; stores of type vmware need at least '
+                                            'one.' % options.section)
     datastores = []
     for entry in entries:
         found = re.fullmatch(r'([^:]+):([^:]+)(?::\s*([+-]?[0-9]+)\s*)?', entry)
         if not found:
             raise exceptions.ConfigurationError(
-                '[%s] vmware_datastores = %s is not of the form datacenter:datastore or datacenter:datastore:weight, the '
-                'weight being a whole number.' % (options.section, entry))
+                '[%s] vmware_datastores = %s is not of the form datacenter:datastore or datacenter:datastore:weight, '
+                'the weight being a whole number.' % (options.section, entry))
         datastores.append(Datastore(found[1].strip(), found[2].strip(), int(found[3] or 0)))
     return datastores
 
@@ -410,7 +415,7 @@ def _context_of(options) -> ssl.SSLContext:
         raise exceptions.ConfigurationError('[%s] vmware_ca_file = %s holds no certificates that can be read.'
                                             % (options.section, options.vmware_ca_file)) from error
     if options.vmware_insecure and not options.vmware_ca_file:
-        LOG.warning("[%s] vmware_insecure is on: whoever is between this service and the server learns the store's password "
+        LOG.warning('[%s] vmware_insecure is on: whoever is between this service and the server learns the password '
                     'and can change images. Set vmware_ca_file instead.', options.section)
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)

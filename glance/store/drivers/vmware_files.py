@@ -42,7 +42,7 @@ class Address(NamedTuple):
 
 
 def address(text: str) -> Address | None:
-    """The address of a server that is written with or without a port, IPv6 with or without brackets; None for others."""
+    """The address of a server, written with or without a port, IPv6 with or without brackets; None for others."""
     found = _HOST.fullmatch(text)
     if not found:
         return None
@@ -86,7 +86,8 @@ class FileServer:
     def upload(self, target: str, size: int | None) -> 'Upload':
         """Begin to write a file of ``size`` bytes, None when not known. Raises StoreUnavailable."""
         connect, idle = self._timeouts
-        connection = http.client.HTTPSConnection(self._server.host, self._server.port, timeout=connect, context=self._context)
+        connection = http.client.HTTPSConnection(self._server.host, self._server.port, timeout=connect,
+                                                 context=self._context)
         return Upload(connection, target, self._session, size, idle)
 
     def _request(self, method: str, target: str, headers: dict[str, str]) -> urllib3.BaseHTTPResponse:
@@ -242,7 +243,8 @@ class FileReader:
         try:
             if response.status == 206:
                 found = _CONTENT_RANGE.fullmatch(response.headers.get('Content-Range', ''))
-                if not found or (int(found[1]), int(found[2])) != (first, last) or found[3] not in ('*', str(self._total)):
+                if not found or (int(found[1]), int(found[2])) != (first, last) \
+                        or found[3] not in ('*', str(self._total)):
                     raise exceptions.StoreError('The store sent another part of the data than it was asked for.')
             elif response.headers.get('Content-Length', str(self._total)) != str(self._total):
                 raise exceptions.StoreError('The data changed while it was read.')

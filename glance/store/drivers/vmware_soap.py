@@ -19,8 +19,8 @@ from glance import exceptions
 LOG = logging.getLogger(__name__)
 
 _ENVELOPE = ('<?xml version="1.0" encoding="UTF-8"?>'
-             '<soapenv:Envelope xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/"><soapenv:Body>%s</soapenv:Body>'
-             '</soapenv:Envelope>')
+             '<soapenv:Envelope xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/">'
+             '<soapenv:Body>%s</soapenv:Body></soapenv:Envelope>')
 _VIM = '{urn:vim25}'
 _BODY = '{http://schemas.xmlsoap.org/soap/envelope/}Body'
 _TYPE = '{http://www.w3.org/2001/XMLSchema-instance}type'
@@ -62,7 +62,8 @@ class VimClient:
     :param poll_interval: the longest time in seconds between two looks at a task
     """
 
-    def __init__(self, pool: urllib3.HTTPSConnectionPool, user: str, password: str, attempts: int, poll_interval: float):
+    def __init__(self, pool: urllib3.HTTPSConnectionPool, user: str, password: str, attempts: int,
+                 poll_interval: float):
         self._pool, self._user, self._password = pool, user, password
         self.attempts, self._poll_interval = attempts, poll_interval
         self._lock = threading.Lock()

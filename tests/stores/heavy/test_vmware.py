@@ -20,7 +20,7 @@ from glance.store.base import Location
 from glance.store.drivers import vmware, vmware_files, vmware_soap
 from glance.store.drivers.vmware import VmwareStore
 from tests.harness.backend import shared_backend
-from tests.store_conformance.suite import MIB, StoreConformance, in_threads
+from tests.store_conformance.suite import MIB, StoreConformance, in_threads, read_to_end
 
 ONE, BOTH = ['DC0:LocalDS_0'], ['DC0:LocalDS_0:1', '/DC0:LocalDS_1']
 FAULT = ('<e:Envelope xmlns:e="http://schemas.xmlsoap.org/soap/envelope/"><e:Body><e:Fault><faultcode>ServerFaultCode</faultcode>'
@@ -197,14 +197,8 @@ class Driver(Directory, unittest.TestCase):
         return writer
 
     def read(self, location, offset=0, length=None, store=None):
-        reader = (store or self.store).open(location, offset, length)
-        try:
-            content, buffer = bytearray(), memoryview(bytearray(300_000))
-            while count := reader.readinto(buffer):
-                content += buffer[:count]
-            return bytes(content)
-        finally:
-            reader.close()
+        with contextlib.closing((store or self.store).open(location, offset, length)) as reader:
+            return read_to_end(reader)
 
     def assert_unavailable(self, operation, error=exceptions.StoreUnavailable):
         with self.assertRaises(error) as raised, self.assertLogs('glance.store.drivers', 'ERROR') as logs:
@@ -385,11 +379,11 @@ class Driver(Directory, unittest.TestCase):
         dead, living = self.factory(), self.make()
         self.addCleanup(dead.close)
         writer = self.write(bytes(2 * MIB), dead)
+        writer._upload.break_off()      # only now it is sure that the server has seen it
         self.assertEqual(1, len(self.pieces()))
         self.assertEqual(0, living.discard(self.image_id, str(uuid.uuid4())))
         self.assertEqual((0, []), (dead.discard(self.image_id, self.attempt), dead.sweep(0)), 'it lives')
         self.assertEqual([], living.sweep(3600))
-        writer._upload.break_off()
         self.assertLess(0, living.discard(self.image_id, self.attempt))
         self.assertEqual(set(), self.pieces())
         writer.abort()
