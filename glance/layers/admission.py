@@ -158,5 +158,5 @@ def _is_own(image: Image, parts: urls.LocationUrl, store: Store, location: Locat
     if parts.driver == 'rbd':
         # rbd://cluster/pool/image/snapshot
         return parts.path.split('/')[2:3] == [image.image_id] and location.url.startswith(store.url_prefixes)
-    made_for = getattr(store, 'made_for', None)
+    made_for = getattr(getattr(store, 'inner', store), 'made_for', None)
     return made_for is not None and made_for(StoreLocation(location.url)) == image.image_id

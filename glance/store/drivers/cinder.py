@@ -153,6 +153,17 @@ class CinderStore:
         self._shared.close()
         self._connections.close()
 
+    def made_for(self, location: Location) -> str | None:
+        """The id of the image that a volume was made for, by this service or by Cinder; None where nobody said.
+
+        :raises StoreUnavailable: when Cinder cannot be asked
+        """
+        try:
+            with cinder_client.errors(self.title):
+                return self._volumes().get(self._parse(location)).metadata.get(IMAGE)
+        except (exceptions.ObjectNotFound, exceptions.BadLocation):
+            return None
+
     # What writers need of their store.
 
     @property

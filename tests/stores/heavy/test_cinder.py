@@ -226,6 +226,23 @@ class Volumes(VolumeType, unittest.TestCase):
             with self.assertRaises(exceptions.BadLocation, msg=url):
                 self.store.size(Location(url))
 
+    def test_volume_tells_its_image(self):
+        location = self.write(b'content').commit()
+        self.assertEqual(self.image_id, self.store.made_for(location))
+        for url in ('cinder://cinder/' + self.image_id, 'cinder://cinder/x'):
+            self.assertIsNone(self.store.made_for(Location(url)))
+
+    def test_volume_that_cannot_grow(self):
+        project = self.store._volumes().client.client.get_project_id()
+        self.admin.quotas.update(project, **{'gigabytes_' + self.volume_type.name: 1})
+        self.addCleanup(self.admin.quotas.update, project, **{'gigabytes_' + self.volume_type.name: -1})
+        writer = self.write(b'begin')
+        writer.hole(GIB - 5)
+        with self.assertRaises(exceptions.StoreFull):
+            writer.write(memoryview(b'x'))
+        writer.abort()
+        self.assertEqual(set(), self.pieces())
+
     def test_image_of_unknown_size_larger_than_a_volume(self):
         self._check_growth(self.store)
 
@@ -483,7 +500,7 @@ class ThroughTheService(VolumeType, unittest.TestCase):
                    if name.startswith('cinder_store_') and value is not None}
         self.server = GlanceServer(flavor='keystone', settings={
             **self.keystone.glance_settings(),
-            'DEFAULT': {'enabled_backends': 'service:cinder,callers:cinder'}, 'glance_store': {'default_backend': 'service'},
+            'DEFAULT': {'enabled_backends': 'service:cinder,callers:cinder', 'show_multiple_locations': True}, 'glance_store': {'default_backend': 'service'},
             'service': {**common, **service}, 'callers': common,
             'os_glance_staging_store': {'filesystem_store_datadir': f'{self.folder}/staging'},
             'os_glance_tasks_store': {'filesystem_store_datadir': f'{self.folder}/tasks'}})
@@ -508,12 +525,26 @@ class ThroughTheService(VolumeType, unittest.TestCase):
             self.assertEqual((206, content[1000:2000]), (part.status_code, part.content))
             self.assertEqual(204, demo.delete(path).status_code)
         self.assertEqual(set(), self.pieces())
+        self._check_snapshots(demo)
         told = self.server.client(self.keystone.token('admin')).get('/v2/info/stores/detail').json()['stores']
         self.assertEqual([{'volume_type': self.volume_type.name, 'use_multipath': False}] * 2,
                          [store['properties'] for store in told])
         log = self.server.log_text()
         for secret in (self.described['CINDER_PASSWORD'], 'auth_username', self.keystone.token('demo')):
             self.assertEqual([], [line[:300] for line in log.splitlines() if secret in line])
+
+
+    def _check_snapshots(self, demo):
+        """What Cinder does when it makes an image of a volume in a store of volumes: a patch with the token of the user."""
+        for made_for_it, expected in ((False, 403), (True, 200)):
+            image_id = demo.post('/v2/images', json={'disk_format': 'raw', 'container_format': 'bare'}).json()['id']
+            writer = self.factory().writer(image_id if made_for_it else str(uuid.uuid4()))
+            writer.write(memoryview(b'content'))
+            url = writer.commit().url.replace('cinder://cinder/', 'cinder://service/')
+            change = [{'op': 'add', 'path': '/locations/-', 'value': {'url': url, 'metadata': {}}}]
+            answer = demo.patch('/v2/images/' + image_id, change)
+            self.assertEqual(expected, answer.status_code, answer.text)
+        self.assertEqual(b'content', demo.get(f'/v2/images/{image_id}/file').content)
 
 
 def without(values: dict, name: str) -> dict:
