@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from oslo_config import cfg
 
 from glance import conf
-from glance.cmd import store_audit, store_relocation
+from glance.cmd import store_audit, store_relocation, store_trash
 from glance.db.interface import MAX_INTEGER
 from glance.db.sqlalchemy import schema
 from glance.db.sqlalchemy.database import SQLDatabase
@@ -300,6 +300,7 @@ STORE_ACTIONS = {
     'audit': (store_audit.audit, store_audit.add_arguments),
     'copy': (store_relocation.copy, store_relocation.add_arguments),
     'move': (store_relocation.move, store_relocation.add_arguments),
+    'rbd-trash': (store_trash.rbd_trash, store_trash.add_arguments),
 }
 
 

@@ -19,6 +19,8 @@ LOG = logging.getLogger(__name__)
 _ERRORS = {errno.ENOENT: exceptions.ObjectNotFound, errno.EEXIST: exceptions.ObjectExists,
            errno.ENOSPC: exceptions.StoreFull, errno.EDQUOT: exceptions.StoreFull,
            errno.EBUSY: exceptions.ObjectInUse}
+_QUIET = (errno.ENOENT, errno.EEXIST, errno.EBUSY)
+"""What happens every day, and is no business of an operator."""
 _DENIED = (errno.EPERM, errno.EACCES)
 _OPERATIONS = ('rados_mon_op_timeout', 'rados_osd_op_timeout')
 _CONNECTION = 'client_mount_timeout'
@@ -109,8 +111,8 @@ class Cluster:
 
     def _translate(self, error: Exception, denied: type[exceptions.StoreError]) -> NoReturn:
         code = abs(getattr(error, 'errno', None) or 0)
-        if code == errno.ENOENT:
-            raise exceptions.ObjectNotFound() from None
+        if code in _QUIET:
+            raise _ERRORS[code]() from None
         LOG.error('%s: %s', self._title, error)
         if code in _ERRORS:
             raise _ERRORS[code]() from error

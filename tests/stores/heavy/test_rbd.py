@@ -4,6 +4,7 @@ import functools
 import json
 import os
 import pathlib
+import subprocess
 import sys
 import tempfile
 import time
@@ -29,6 +30,16 @@ from tests.store_conformance.suite import MIB, StoreConformance
 
 BLOCK = MIB
 QUOTA_SECONDS = 60
+CONFIGURATION = """
+[DEFAULT]
+enabled_backends = ceph:rbd, web:http
+[glance_store]
+default_backend = ceph
+[ceph]
+rbd_store_ceph_conf = %(path)s
+rbd_store_user = %(pool)s
+rbd_store_pool = %(pool)s
+"""
 
 
 def make_options(path: str, pool: str, **values):
@@ -256,6 +267,26 @@ class Deleting(Objects):
         rbd.RBD().remove(self.ioctx, 'child')
         self.assertEqual([(self.image_id, False)], [(item.name, item.purged) for item in self.store.purge_trash(dry_run=True)])
         self.assertEqual([self.image_id], self.store.sweep())
+        self.assertEqual(set(), self.pieces())
+
+    def test_command_that_purges_the_trash(self):
+        config = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()), 'glance-manage.conf')
+        config.write_text(CONFIGURATION % {'path': self.configuration, 'pool': self.pool})
+
+        def run(*arguments, code=0):
+            done = subprocess.run([sys.executable, '-m', 'glance.cmd.manage', '--config-file', config, 'store', 'rbd-trash',
+                                   *arguments], capture_output=True, text=True, timeout=120)
+            self.assertEqual(code, done.returncode, done.stderr)
+            return done.stdout or done.stderr
+
+        self.clone(2)
+        self.store.delete(self.location)
+        line = 'store ceph, image %s: ' % self.image_id
+        self.assertEqual(line + 'still in use\n', run())
+        rbd.RBD().remove(self.ioctx, 'child')
+        self.assertEqual(line + 'in the trash\n', run('--dry-run'))
+        self.assertIn('ERROR: --store web is no store of type rbd; these are: ceph.', run('--store', 'web', code=1))
+        self.assertEqual(line + 'removed\n', run('--store', 'ceph'))
         self.assertEqual(set(), self.pieces())
 
     def test_further_snapshots(self):
