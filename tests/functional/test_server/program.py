@@ -38,6 +38,9 @@ class File:
             self.sent += len(data)
             yield data
 
+    def remainder(self) -> None:
+        """There is no other place with the same data."""
+
     def close(self) -> None:
         self._file.close()
 

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 import psutil
@@ -129,6 +130,8 @@ class Servers(ControlTestCase):
         self.addCleanup(keeper.terminate)
         wait_for('an answer', self.answers)
         first = self.recorded()
+        # What ends within its first second is not started again.
+        wait_for('its first second', lambda: time.time() - psutil.Process(first).create_time() > 1.5)
         os.kill(first, signal.SIGKILL)
         wait_for('another process', lambda: self.recorded() not in (first, None))
         wait_for('an answer', self.answers)
