@@ -24,7 +24,6 @@ install() {
 
 answers() { [ -e "$state/port" ] && ! port_is_free "$(cat "$state/port")"; }
 
-
 create() {
     [ -e "$state/port" ] && return
     mkdir -p -m 700 "$state/folder"
@@ -39,8 +38,10 @@ serve() {
         -certificate "$state/certificate.pem" -key "$state/key.pem"
 }
 
+# An interrupt lets it remove its folders.
 stop() {
-    kill -INT "$(cat "$state/run/server.pid" 2>/dev/null)" 2>/dev/null || true    # at TERM it would leave its folders
+    local pid
+    pid=$(cat "$state/run/server.pid" 2>/dev/null) && kill -INT "$pid" 2>/dev/null && wait_for 10 gone "$pid" || true
     end server
 }
 

@@ -21,6 +21,7 @@ from glance.store.drivers import vmware, vmware_files, vmware_soap
 from glance.store.drivers.vmware import VmwareStore
 from tests.harness.backend import shared_backend
 from tests.store_conformance.suite import MIB, StoreConformance, in_threads, read_to_end
+from tests.stores.test_served import Service
 
 ONE, BOTH = ['DC0:LocalDS_0'], ['DC0:LocalDS_0:1', '/DC0:LocalDS_1']
 FAULT = ('<e:Envelope xmlns:e="http://schemas.xmlsoap.org/soap/envelope/"><e:Body><e:Fault><faultcode>ServerFaultCode</faultcode>'
@@ -429,6 +430,23 @@ class Driver(Directory, unittest.TestCase):
             store = self.make()
             self.between.answer('POST', 200, path='/sdk', content=content)
             self.assert_unavailable(lambda store=store: list(store.walk()))
+
+
+class Served(Service, unittest.TestCase):
+
+    @classmethod
+    def stores(cls, folder):
+        server = shared_backend('vcenter')
+        return 'vc:vmware', {'vc': {
+            'vmware_server_host': server['VCENTER_HOST'], 'vmware_server_username': server['VCENTER_USER'],
+            'vmware_server_password': server['VCENTER_PASSWORD'], 'vmware_ca_file': server['VCENTER_CA'],
+            'vmware_datastores': BOTH, 'vmware_store_image_dir': '/glance-served-%s' % uuid.uuid4().hex}}
+
+    def test_life_of_an_image(self):
+        self.check_life_of_an_image('vc')
+        properties = self.api.get('/v2/info/stores/detail').json()['stores'][0]['properties']
+        self.assertEqual(['DC0:LocalDS_0:1', '/DC0:LocalDS_1:0'], properties['datastores'])
+        self.assertNotIn(self.server.settings['vc']['vmware_server_password'], self.server.log_text())
 
 
 class Parts(unittest.TestCase):
