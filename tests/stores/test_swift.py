@@ -476,6 +476,14 @@ class Configuration(unittest.TestCase):
         self.path.write_text('[ref1\nkey = S3CR3T')
         self.check_refused('swift_store_config_file', swift_store_config_file=str(self.path))
 
+    def test_sample(self):
+        path = pathlib.Path(__file__).resolve().parents[2] / 'etc' / 'glance' / 'glance-swift.conf.sample'
+        self.path.write_text(path.read_text().replace('#[', '[').replace('\n#auth', '\nauth').replace(
+            '\n#application', '\napplication').replace('\n#user =', '\nuser =').replace('\n#key', '\nkey'))
+        references = references_of(make_options(swift_store_config_file=str(self.path)))
+        self.assertEqual({'ref1', 'ref2', 'ref3'}, set(references))
+        self.assertEqual(('service:glance', 'secret'), (references['ref1'].user, references['ref1'].key))
+
     def test_details(self):
         store = SwiftStore.from_options(make_options(swift_store_auth_address='http://k/v3', swift_store_user='p:u',
                                                      swift_store_key='S3CR3T'), None)

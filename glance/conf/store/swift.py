@@ -29,7 +29,8 @@ OPTIONS = [
     cfg.IntOpt('swift_store_large_object_chunk_size', default=200, min=1,
                help='Size in MB (of 1024000 bytes) of these segments, and of those of images whose size is not known.'),
     cfg.BoolOpt('swift_store_create_container_on_put', default=False,
-                help='Make the container with the first upload if it does not exist.'),
+                help='Make the container with the first upload if it does not exist. With swift_store_multi_tenant it is made '
+                     'in any case.'),
     cfg.BoolOpt('swift_store_multi_tenant', default=False,
                 help='Keep each image in the Swift account of the project that uploads it, a container for each image, '
                      'readable for those who may see the image.'),
@@ -50,14 +51,15 @@ OPTIONS = [
                 help='Write each segment to the local disk before it is sent, so that it can be repeated, instead of '
                      'keeping it in memory.'),
     cfg.StrOpt('swift_upload_buffer_dir', help='Directory for swift_buffer_on_upload, with room for a few segments.'),
-    cfg.StrOpt('swift_store_project_id', help='Project of the application credential.'),
-    cfg.StrOpt('swift_store_project_name', help='Project of the application credential, by name.'),
+    cfg.StrOpt('swift_store_project_id', help='Accepted for compatibility; an application credential knows its project.'),
+    cfg.StrOpt('swift_store_project_name', help='Accepted for compatibility; an application credential knows its project.'),
     cfg.StrOpt('swift_store_application_credential_id',
                help='Application credential to log in with instead of user and password.'),
     cfg.StrOpt('swift_store_application_credential_secret', secret=True, help='Secret of this application credential.'),
     cfg.BoolOpt('swift_enable_snet', default=False, help='Accepted for compatibility; use swift_store_endpoint.'),
     cfg.StrOpt('swift_store_segment_container',
-               help='Container of the segments of large images. When unset they lie in the container of the image.'),
+               help='Container of the segments of large images. When unset, and with swift_store_multi_tenant, they lie in the '
+                    'container of the image.'),
     cfg.BoolOpt('swift_store_allow_anonymous_public', default=False,
                 help='With swift_store_multi_tenant, let everybody read the containers of public images, also without '
                      'logging in. When off, everybody who has logged in.'),
