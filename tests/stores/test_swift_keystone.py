@@ -17,6 +17,7 @@ from glance.store.drivers.swift import MB, SwiftStore
 from glance.store.drivers.swift_tenants import TenantAccounts, TenantSwiftStore
 from tests.harness.backend import shared_backend
 from tests.harness.keystone import shared_keystone
+from tests.harness.server import GlanceServer
 from tests.store_conformance.suite import StoreConformance
 from tests.stores.test_swift import SEGMENT, make_options, read_all
 
@@ -354,3 +355,77 @@ class AccountOfEachProject(OnKeystone):
             self.store(swift_store_config_file='/etc/glance/glance-swift.conf')
         self.assertIn('swift_store_multi_tenant', str(raised.exception))
         self.assertEqual(200 * MB, self.store().details['large_object_chunk_size'])
+
+
+class ThroughTheService(OnKeystone):
+    """A glance-api with both kinds of stores, behind Keystone."""
+
+    def setUp(self):
+        super().setUp()
+        common = {'swift_store_auth_address': self.keystone.url, 'swift_store_region': self.region,
+                  'swift_store_container': self.container, 'swift_store_user': 'service:glance',
+                  'swift_store_key': self.keystone.environment('glance')['OS_PASSWORD'],
+                  'swift_store_large_object_size': 1, 'swift_store_large_object_chunk_size': 1}
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.server = GlanceServer(flavor='keystone', settings={
+            **self.keystone.glance_settings(),
+            'DEFAULT': {'enabled_backends': 'own:swift,shared:swift', 'show_multiple_locations': True},
+            'glance_store': {'default_backend': 'own'}, 'own': {**common, 'swift_store_multi_tenant': True},
+            'shared': {**common, 'swift_store_create_container_on_put': True},
+            'os_glance_staging_store': {'filesystem_store_datadir': f'{folder.name}/staging'},
+            'os_glance_tasks_store': {'filesystem_store_datadir': f'{folder.name}/tasks'}})
+        self.addCleanup(self.server.cleanup)
+        self.server.start()
+        self.tokens = {user: context_of(user).auth_token for user in ('demo', 'alt')}
+        self.demo, self.alt = (self.server.client(token) for token in self.tokens.values())
+
+    def show(self, path, visibility):
+        answer = self.demo.patch(path, [{'op': 'replace', 'path': '/visibility', 'value': visibility}])
+        self.assertEqual((200, visibility), (answer.status_code, answer.json().get('visibility')))
+
+    def test_images_of_projects(self):
+        content, alt = os.urandom(3 * SEGMENT), self.keystone.project_id('alt')
+        image = self.demo.create_image(content, visibility='private')
+        path = '/v2/images/%s' % image['id']
+        url = self.demo.get(path).json()['locations'][0]['url']
+        self.assertEqual('swift+%s/v1/AUTH_%s/%s_%s/%s' % (
+            self.swift, self.keystone.project_id('demo'), self.container, image['id'], image['id']), url)
+        self.assertEqual(content, self.demo.get(path + '/file').content)
+        part = self.demo.get(path + '/file', headers={'Range': 'bytes=1000000-1099999'})
+        self.assertEqual((206, content[1000000:1100000]), (part.status_code, part.content))
+
+        def check_swift(status):
+            self.call('GET', url.removeprefix('swift+'), 'alt', status)
+        check_swift(403)
+        self.show(path, 'shared')
+        self.assertEqual(200, self.demo.post(path + '/members', json={'member': alt}).status_code)
+        check_swift(200)
+        self.assertEqual(content, self.alt.get(path + '/file').content)
+        self.assertEqual(204, self.demo.delete('%s/members/%s' % (path, alt)).status_code)
+        check_swift(403)
+        self.show(path, 'community')
+        check_swift(200)
+        self.assertEqual(content, self.alt.get(path + '/file').content)
+        self.show(path, 'private')
+        check_swift(403)
+        self.assertEqual(204, self.demo.delete(path).status_code)
+        self.call('HEAD', url.removeprefix('swift+').rpartition('/')[0], 'demo', 404)
+
+    def test_images_of_one_account(self):
+        account = '/v1/AUTH_%s/%s' % (self.keystone.project_id('glance'), self.container)
+        image = self.demo.post('/v2/images', json={'disk_format': 'raw', 'container_format': 'bare'}).json()
+        path, content = '/v2/images/%s' % image['id'], os.urandom(2 * SEGMENT)
+        self.assertEqual(204, self.demo.upload(image['id'], iter([content]), **{'X-Image-Meta-Store': 'shared'}).status_code)
+        self.addCleanup(self.call, 'DELETE', account, 'glance', 204)
+        self.assertEqual('swift+config://ref1/%s/%s' % (self.container, image['id']),
+                         self.demo.get(path).json()['locations'][0]['url'])
+        self.assertEqual(content, self.demo.get(path + '/file').content)
+        self.assertEqual(204, self.demo.delete(path).status_code)
+        self.assertEqual('', self.call('GET', account, 'glance', 204).text)
+        told = self.server.client(self.keystone.token('admin')).get('/v2/info/stores/detail').json()['stores']
+        self.assertEqual([{'container': self.container, 'large_object_size': MB, 'large_object_chunk_size': MB}] * 2,
+                         [store['properties'] for store in told])
+        log = self.server.log_text()
+        for secret in (self.keystone.environment('glance')['OS_PASSWORD'], *self.tokens.values()):
+            self.assertEqual([], [line[:300] for line in log.splitlines() if secret in line])

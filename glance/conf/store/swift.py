@@ -58,8 +58,8 @@ OPTIONS = [
     cfg.StrOpt('swift_store_application_credential_secret', secret=True, help='Secret of this application credential.'),
     cfg.BoolOpt('swift_enable_snet', default=False, help='Accepted for compatibility; use swift_store_endpoint.'),
     cfg.StrOpt('swift_store_segment_container',
-               help='Container of the segments of large images. When unset, and with swift_store_multi_tenant, they lie in the '
-                    'container of the image.'),
+               help='Container of the segments of large images. When unset, and with swift_store_multi_tenant, they lie in '
+                    'the container of the image.'),
     cfg.BoolOpt('swift_store_allow_anonymous_public', default=False,
                 help='With swift_store_multi_tenant, let everybody read the containers of public images, also without '
                      'logging in. When off, everybody who has logged in.'),
