@@ -43,13 +43,23 @@ running() { kill -0 "$(cat "$state/run/$1.pid" 2>/dev/null || echo x)" 2>/dev/nu
 
 mounted() { mountpoint -q "$state/export"; }
 
+# What the state depends on; if one of them was made anew, so is Cinder.
+neighbours() {
+    echo "$("$here/keystone.sh" start) $("$here/keystone.sh" env admin | sha256sum) $(sha256sum < "$(ceph_configuration)")"
+}
+
 create() {
-    [ -e "$state/complete" ] && return
+    if [ -e "$state/complete" ] && [ "$(cat "$state/neighbours" 2>/dev/null)" = "$(neighbours)" ] \
+            && { running api || port_is_free "$(cat "$state/port")"; }; then
+        return
+    fi
+    [ ! -d "$state" ] || stop
     rm -rf "$state"
     mkdir -p -m 700 "$state"
     mkdir -p "$state"/{data,locks,log,conversion,mounts,export,run}
     chmod 711 "$state"
     free_ports 1 > "$state/port"
+    neighbours > "$state/neighbours"
     truncate -s 8G "$state/export.img"
     mkfs.ext4 -q -F "$state/export.img"
     echo "127.0.0.1:$state/export" > "$state/shares"
@@ -163,5 +173,4 @@ CINDER_BIN=$bin
 ENV
 }
 
-[ "${1:-}" != start ] || "$here/keystone.sh" start > /dev/null
 main "$@"

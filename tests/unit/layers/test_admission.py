@@ -9,6 +9,7 @@ from glance.db.memory import MemoryDatabase
 from glance.domain.image import Image, Location
 from glance.layers import admission
 from glance.layers.admission import Admission, is_service
+from glance.store.guard import GuardedStore
 from tests.unit.layers import fakes
 
 IMAGE_ID = '0f0e9a34-3d2b-4a57-8a1c-1c9d2e3f4a5b'
@@ -44,7 +45,7 @@ class FakeStores:
     def __init__(self):
         self.enabled = [
             FakeStore(('file', 'filesystem'), ('file:///srv/',)), FakeStore(('http', 'https'), ('http://', 'https://')),
-            FakeStore(('rbd',), ('rbd://cluster/pool/',)), FakeStore(('cinder',), ('cinder://',)),
+            FakeStore(('rbd',), ('rbd://cluster/pool/',)), GuardedStore(FakeStore(('cinder',), ('cinder://',))),
             FakeStore(('s3', 's3+https'), ('s3+https://host/bucket/',)),
             FakeStore(('swift+config', 'swift', 'swift+https'), ('swift+https://auth/account/container/',))]
 
@@ -148,4 +149,4 @@ class AdmissionTest(unittest.TestCase):
         for url in ('http://bad/x', 'file:///srv/x'):
             with self.assertRaises(exceptions.Invalid):
                 Admission(ADMIN, self.env).admit(Image(IMAGE_ID), Location(url))
-        self.assertEqual([], [asked for store in self.env.stores.enabled for asked in store.asked if asked == 'size'])
+        self.assertEqual([], [asked for store in self.env.stores.enabled for asked in getattr(store, 'inner', store).asked if asked == 'size'])
