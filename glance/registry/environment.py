@@ -34,7 +34,9 @@ class RegistryEnvironment:
         """There is no work beside requests."""
 
     def close(self) -> None:
-        """Close the connections to the database."""
+        """Finish what is remembered and close the connections to the database."""
+        if self.repetition:
+            self.repetition.close()
         self.database.close()
         self.metrics.close()
 

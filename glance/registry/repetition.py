@@ -1,6 +1,7 @@
 """Writes that a client sends again because their answer was lost: they are not done again, and give what they gave."""
 import hashlib
 import logging
+import queue
 import re
 import threading
 import time
@@ -8,7 +9,7 @@ import zlib
 from collections.abc import Callable
 
 from glance import exceptions
-from glance.db.sqlalchemy.request_keys import RequestKeys, Taken
+from glance.db.sqlalchemy.request_keys import Claim, RequestKeys, Taken
 
 LOG = logging.getLogger(__name__)
 
@@ -19,6 +20,8 @@ _PATIENCE, _PAUSE = 5.0, 0.05
 _SWEEP = 10.0
 # An answer that is longer than this in bytes, compressed, is not remembered.
 _LONGEST_ANSWER = 4 << 20
+# Answers that are written in one transaction, and those that may wait for it.
+_BATCH, _WAITING = 50, 500
 
 
 class StillRunning(exceptions.DatabaseUnavailable):
@@ -30,12 +33,18 @@ class StillRunning(exceptions.DatabaseUnavailable):
 class Repetition:
     """Remembers answers in the database of the records, where every process of every registry finds them.
 
+    What is written and that the request was here get into the database in one transaction. The answer follows a moment
+    later, in the background: who asks for it before waits.
+
     :ivar ttl: seconds for which an answer is remembered
     """
 
     def __init__(self, keys: RequestKeys):
         self._keys, self.ttl = keys, keys.ttl
-        self._next_sweep, self._lock = 0.0, threading.Lock()
+        self._answers: queue.Queue[tuple[Claim, bytes] | None] = queue.Queue(_WAITING)
+        self._lock = threading.Lock()
+        self._writer: threading.Thread | None = None
+        self._next_sweep = 0.0
 
     def once(self, key: str, parts: tuple[str | bytes, ...], deadline: float, carry_out: Callable[[], bytes]) -> bytes:
         """Carry a request out and return its answer; when it was here before, return the answer that it had.
@@ -50,13 +59,27 @@ class Repetition:
         if not _KEY.fullmatch(key):
             raise exceptions.Invalid('The header X-Glance-Request-Key must be a UUID in lower case.')
         digest = _digest(parts)
-        try:
-            attempt = self._keys.claim(key, digest)
-        except Taken:
-            return self._answer(key, digest, deadline)
-        answer = carry_out()
-        self._remember(key, attempt, answer)
-        return answer
+        if self._keys.find(key) is None:
+            try:
+                with self._keys.claim(key, digest) as claim:
+                    answer = carry_out()
+            except Taken:
+                return self._answer(key, digest, deadline)
+            if claim.written:
+                self._remember(claim, answer)
+                return answer
+            # It changed nothing. Was that so because another attempt had done it meanwhile?
+            if self._keys.find(key) is None:
+                return answer
+        return self._answer(key, digest, deadline)
+
+    def close(self) -> None:
+        """Write the answers that wait to be remembered."""
+        with self._lock:
+            writer, self._writer = self._writer, None
+        if writer:
+            self._answers.put(None)
+            writer.join()
 
     def _answer(self, key: str, digest: str, deadline: float) -> bytes:
         """Return the answer of an earlier attempt as soon as there is one."""
@@ -74,24 +97,40 @@ class Repetition:
                 raise StillRunning()
             time.sleep(_PAUSE)
 
-    def _remember(self, key: str, attempt: str, answer: bytes) -> None:
-        """Keep an answer. What was asked for is done already: a database that fails now is no reason to hide that."""
+    def _remember(self, claim: Claim, answer: bytes) -> None:
         packed = zlib.compress(answer, 1)
-        try:
-            if len(packed) <= _LONGEST_ANSWER:
-                self._keys.finish(key, attempt, packed)
-            self._sweep()
-        except exceptions.GlanceError as error:
-            LOG.warning('The answer to the request with the key %s is not remembered: %s', key, error)
+        if len(packed) > _LONGEST_ANSWER:
+            return
+        with self._lock:
+            if self._writer is None:
+                self._writer = threading.Thread(target=self._write, name='answers', daemon=True)
+                self._writer.start()
+        self._answers.put((claim, packed))
+
+    def _write(self) -> None:
+        """Write answers, together those that have come meanwhile, until there are to be no more."""
+        while (first := self._answers.get()) is not None:
+            batch, last = [first], False
+            while len(batch) < _BATCH and not last and not self._answers.empty():
+                following = self._answers.get()
+                last = following is None
+                if following is not None:
+                    batch.append(following)
+            try:
+                self._keys.finish(batch)
+                self._sweep()
+            except Exception as error:
+                # What was asked for is done, and the answers are on their way.
+                LOG.warning('%d answers are not remembered: %s', len(batch), error)
+            if last:
+                return
 
     def _sweep(self) -> None:
-        with self._lock:
-            now = time.monotonic()
-            if now < self._next_sweep:
-                return
+        now = time.monotonic()
+        if now >= self._next_sweep:
             self._next_sweep = now + _SWEEP
-        while self._keys.forget():
-            pass
+            while self._keys.forget():
+                pass
 
 
 def _digest(parts: tuple[str | bytes, ...]) -> str:

@@ -13,6 +13,7 @@ from oslo_config import cfg
 
 from glance import exceptions
 from glance.context import RequestContext
+from glance.db.sqlalchemy.request_keys import Taken
 from glance.db.wire import codecs
 from glance.registry import peers
 from glance.registry.classic.dialect import Classic
@@ -157,6 +158,8 @@ def _carry_out(dialect: Dialect, command: Command, context: RequestContext, env:
         text = codecs.dumps(dialect.value(command.run()))
         failed = False
         return text
+    except Taken:
+        raise
     except HTTPFault as error:
         return codecs.dumps(dialect.error(error, str(error)))
     except exceptions.GlanceError as error:

@@ -1,9 +1,10 @@
 """Connections and transactions: two pools, retries, and one error for everything that is the database's fault."""
+import contextlib
 import logging
 import random
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -35,6 +36,23 @@ class CommitLost(Exception):
         self.result = result
 
 
+class Companion:
+    """What is to be written together with something else: both are, or neither is.
+
+    :ivar written: the transaction was committed
+    """
+
+    written = False
+
+    def work(self, connection: sa.Connection) -> None:
+        """Write it, at the beginning of the transaction of the other work. What this raises ends both."""
+        raise NotImplementedError
+
+    def applied(self, connection: sa.Connection) -> bool:
+        """Look up whether the transaction was committed."""
+        raise NotImplementedError
+
+
 DATABASE_ERRORS = (sa.exc.DBAPIError, sa.exc.TimeoutError, db_errors.DBError, CommitLost)
 
 
@@ -47,6 +65,7 @@ class Engine:
         self._options = options
         self.dialect = dialects.DIALECTS[self._url.get_backend_name()]()
         self._lock = threading.Lock()
+        self._here = threading.local()
         self._reader: sa.Engine | None = None
         self._writer: sa.Engine | None = None
         self._four_bytes = not isinstance(self.dialect, dialects.MySQL)
@@ -102,6 +121,15 @@ class Engine:
         except DATABASE_ERRORS as error:
             raise _translated(error) from error
 
+    @contextlib.contextmanager
+    def accompanied(self, companion: Companion) -> Iterator[None]:
+        """Have the first transaction that this thread commits in the block write ``companion`` as well."""
+        self._here.companion = companion
+        try:
+            yield
+        finally:
+            self._here.companion = None
+
     def four_bytes(self) -> bool:
         """Whether the tables can hold characters outside the basic plane (no in databases in ``utf8``)."""
         if not self._four_bytes:
@@ -131,14 +159,21 @@ class Engine:
             LOG.info('Lost a connection to the database (%s); writing again on a new one', error)
         except CommitLost as lost:
             LOG.warning('Lost a connection to the database during COMMIT; looking up the outcome')
+            companion = getattr(self._here, 'companion', None)
+            if companion:
+                applied = companion.applied
             if applied is not None and self.read(applied):
+                self._written(companion)
                 return lost.result
         return self._write_once(work)
 
     def _write_once(self, work: Work[Result]) -> Result:
+        companion = getattr(self._here, 'companion', None)
         with self._connect(self.writer) as connection:
             transaction = connection.begin()
             try:
+                if companion:
+                    companion.work(connection)
                 result = work(connection)
             except BaseException:
                 transaction.rollback()
@@ -147,7 +182,12 @@ class Engine:
                 transaction.commit()
             except db_errors.DBConnectionError as error:
                 raise CommitLost(result) from error
+            self._written(companion)
             return result
+
+    def _written(self, companion: Companion | None) -> None:
+        if companion:
+            companion.written, self._here.companion = True, None
 
     def _engine(self, **arguments: Any) -> sa.Engine:
         debug = self._options['connection_debug']

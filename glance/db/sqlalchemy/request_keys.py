@@ -1,12 +1,14 @@
 """What writes through a registry gave, by the keys of their requests; for all processes that use this database."""
+import contextlib
 import datetime
 import uuid
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 from oslo_db import exception as db_errors
 
-from glance.db.sqlalchemy.engine import Engine
+from glance.db.sqlalchemy.engine import Companion, Engine
 from glance.db.sqlalchemy.models import registry_requests
 
 # Rows that are deleted in one transaction.
@@ -25,6 +27,27 @@ class Remembered:
     answer: bytes | None
 
 
+class Claim(Companion):
+    """Takes a key for a request in the transaction of what the request writes. That raises Taken when it is taken.
+
+    :param digest: says which request it is
+    """
+
+    def __init__(self, key: str, digest: str, expires_at: datetime.datetime):
+        self.key, self.attempt = key, str(uuid.uuid4())
+        self._row = {'request_key': key, 'attempt': self.attempt, 'digest': digest, 'answer': None, 'expires_at': expires_at}
+
+    def work(self, connection: sa.Connection) -> None:
+        try:
+            connection.execute(registry_requests.insert(), self._row)
+        except db_errors.DBDuplicateEntry:
+            raise Taken(self.key) from None
+
+    def applied(self, connection: sa.Connection) -> bool:
+        return bool(connection.scalar(sa.select(sa.func.count()).where(
+            registry_requests.c.request_key == self.key, registry_requests.c.attempt == self.attempt)))
+
+
 class RequestKeys:
     """The keys in one database.
 
@@ -35,30 +58,24 @@ class RequestKeys:
         self._engine, self.ttl = engine, ttl
         self._of_key = sa.select(registry_requests.c.digest, registry_requests.c.answer).where(
             registry_requests.c.request_key == sa.bindparam('key'))
+        self._answered = registry_requests.update().where(
+            registry_requests.c.request_key == sa.bindparam('key'), registry_requests.c.attempt == sa.bindparam('of')).values(
+            answer=sa.bindparam('given'), expires_at=sa.bindparam('until'))
 
-    def claim(self, key: str, digest: str) -> str:
-        """Take a key for the request with this digest; return the name of the attempt.
+    @contextlib.contextmanager
+    def claim(self, key: str, digest: str) -> Iterator[Claim]:
+        """Have what is written in the block take the key."""
+        claim = Claim(key, digest, self._end())
+        with self._engine.accompanied(claim):
+            yield claim
 
-        Raises Taken when somebody has it already, DatabaseUnavailable.
+    def finish(self, answers: Iterable[tuple[Claim, bytes]]) -> None:
+        """Remember what requests gave, from now on for ``ttl`` seconds; where nothing was claimed, nothing.
+
+        Raises DatabaseUnavailable.
         """
-        attempt = str(uuid.uuid4())
-        row = {'request_key': key, 'attempt': attempt, 'digest': digest, 'answer': None, 'expires_at': self._end()}
-
-        def insert(connection: sa.Connection) -> None:
-            try:
-                connection.execute(registry_requests.insert(), row)
-            except db_errors.DBDuplicateEntry:
-                raise Taken(key) from None
-        ours = sa.select(sa.func.count()).where(registry_requests.c.request_key == key, registry_requests.c.attempt == attempt)
-        self._engine.write(insert, applied=lambda connection: bool(connection.scalar(ours)))
-        return attempt
-
-    def finish(self, key: str, attempt: str, answer: bytes) -> None:
-        """Remember what the request gave, from now on for ``ttl`` seconds. Raises DatabaseUnavailable."""
-        statement = registry_requests.update().where(
-            registry_requests.c.request_key == key, registry_requests.c.attempt == attempt).values(
-            answer=answer, expires_at=self._end())
-        self._engine.write(lambda connection: connection.execute(statement) and None)
+        rows = [{'key': claim.key, 'of': claim.attempt, 'given': answer, 'until': self._end()} for claim, answer in answers]
+        self._engine.write(lambda connection: connection.execute(self._answered, rows) and None)
 
     def find(self, key: str) -> Remembered | None:
         """Return what is remembered of a key. Raises DatabaseUnavailable."""

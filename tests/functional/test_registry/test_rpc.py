@@ -37,11 +37,12 @@ class RegistryTestCase(unittest.TestCase):
 
     FLAVOR = ''
     SETTINGS: dict = {}
+    DATABASE = 'sqlite'
 
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.server = RegistryServer(flavor=cls.FLAVOR, settings=cls.SETTINGS)
+        cls.server = RegistryServer(cls.DATABASE, flavor=cls.FLAVOR, settings=cls.SETTINGS)
         cls.addClassCleanup(cls.server.cleanup)
         cls.server.start()
         cls.client = cls.server.client()
@@ -151,7 +152,7 @@ class TestProtocol(RegistryTestCase):
         self.check_no_server_error(body, NATIVE)
 
 
-class TestRepeatedWrites(RegistryTestCase):
+class RepeatedWrites(RegistryTestCase):
     """Two processes, of which either may get the second attempt."""
 
     SETTINGS = {'DEFAULT': {'workers': 2}, 'metrics': {'enabled': True}}
@@ -161,6 +162,8 @@ class TestRepeatedWrites(RegistryTestCase):
         body = [{'command': name, 'kwargs': kwargs} for name, kwargs in commands]
         return self.post(body, {**NATIVE, 'X-Glance-Request-Key': key, **headers}, self.server.client())
 
+
+class RepeatedWritesCases:
     def test_a_write_with_a_key_is_done_once(self):
         key = str(uuid.uuid4())
         answers = {self.attempt(key, self.CREATE).text for _ in range(8)}
@@ -175,11 +178,24 @@ class TestRepeatedWrites(RegistryTestCase):
         self.assertEqual('Duplicate', self.attempt(str(uuid.uuid4()), ('member_create', member)).json()[0]['_error']['name'])
 
     def test_at_the_same_time(self):
-        key = str(uuid.uuid4())
+        key = name = str(uuid.uuid4())
+        create = 'image_create', {'values': {'status': 'queued', 'name': name}}
         with concurrent.futures.ThreadPoolExecutor(8) as pool:
-            answers = {response.text for response in pool.map(lambda _: self.attempt(key, self.CREATE), range(16))}
+            answers = {response.text for response in pool.map(lambda _: self.attempt(key, create), range(16))}
         self.assertEqual(1, len(answers), answers)
+        listed, = self.results(('image_list', {'caller': ADMIN, 'query': {'limit': 100}}))
+        self.assertEqual([name], [image['name'] for image in listed['_result'] if image['name'] == name])
 
+
+class TestRepeatedWritesMySQL(RepeatedWritesCases, RepeatedWrites):
+    DATABASE = 'mysql'
+
+
+class TestRepeatedWritesPostgreSQL(RepeatedWritesCases, RepeatedWrites):
+    DATABASE = 'postgresql'
+
+
+class TestRepeatedWrites(RepeatedWritesCases, RepeatedWrites):
     def test_keys_that_cannot_be_used(self):
         key = str(uuid.uuid4())
         self.assertEqual(200, self.attempt(key, self.CREATE).status_code)
