@@ -1,7 +1,10 @@
 """A node loses its registry and finds it again: requests are answered all the time, and nothing hangs."""
 import concurrent.futures
+import contextlib
+import http.client
 import threading
 import unittest
+import uuid
 
 from tests.functional.api.base import SECONDS, wait_for
 from tests.functional.test_registry.test_client import Peer, answer
@@ -116,3 +119,55 @@ class TestOtherPeers(BadStateTestCase):
         for _ in range(8):
             self.assertUnavailable(server.client().get('/v2/images'))
         self.assertNotIn('Traceback', server.log_text())
+
+
+class Relay(Peer):
+    """Stands before a registry and, while ``loses`` is set, keeps the next answer to a write for itself."""
+
+    def __init__(self, behind):
+        self._behind, self.loses, self.lost = behind, False, 0
+        super().__init__()
+
+    def _serve(self, connection):
+        with connection, contextlib.suppress(OSError):
+            while request := self._read(connection):
+                other = http.client.HTTPConnection('127.0.0.1', self._behind.port)
+                head, _, body = request.partition(b'\r\n\r\n')
+                headers = [line.split(': ', 1) for line in head.decode('latin-1').split('\r\n')[1:]]
+                other.request('POST', '/rpc', body, dict(headers))
+                response = other.getresponse()
+                text = response.read()
+                other.close()
+                if self.loses and b'X-Glance-Request-Key' in head:
+                    self.loses, self.lost = False, self.lost + 1
+                    return
+                kept = ''.join('%s: %s\r\n' % item for item in response.getheaders() if item[0].startswith('X-Glance'))
+                connection.sendall(answer(text, '%d %s' % (response.status, response.reason), kept))
+
+
+class TestLostAnswers(BadStateTestCase):
+    def test_a_write_whose_answer_is_lost_is_done_once(self):
+        server = self.node()
+        server.move_to_registry()
+        relay = Relay(server.registry)
+        self.addCleanup(relay.close)
+        server.settings['DEFAULT']['registry_port'] = relay.port
+        server.launch()
+        server.wait_until_ready()
+        client, image_id = server.client(), str(uuid.uuid4())
+
+        def losing(method, *arguments, **named):
+            lost, relay.loses = relay.lost, True
+            response = method(*arguments, **named)
+            self.assertEqual((False, lost + 1), (relay.loses, relay.lost))
+            return response
+        # Done twice, each of these would be refused the second time.
+        created = losing(client.post, '/v2/images', json={'id': image_id, 'disk_format': 'raw', 'container_format': 'bare'})
+        self.assertEqual((201, image_id), (created.status_code, created.json().get('id')))
+        self.assertEqual(204, losing(client.upload, image_id, b'data').status_code)
+        path = f'/v2/images/{image_id}'
+        self.assertEqual(200, losing(client.post, f'{path}/members', json={'member': 'm'}).status_code)
+        self.assertEqual(204, losing(client.delete, f'{path}/members/m').status_code)
+        self.assertEqual(b'data', client.get(f'{path}/file').content)
+        self.assertEqual(204, losing(client.delete, path).status_code)
+        self.assertIn('was here before', server.registry.log_text())
