@@ -21,7 +21,7 @@ MIB = 1 << 20
 DATA = os.urandom(12 * MIB)
 
 
-class SeveralStores(ApiTestCase):
+class SeveralStoresTestCase(ApiTestCase):
     """``disk`` (files, the default store) and ``cloud``, the S3 interface of Swift behind a relay that can be cut."""
 
     @classmethod
@@ -92,19 +92,31 @@ class SeveralStores(ApiTestCase):
                          (image['stores'], image['status'], image['os_hash_value']))
         self.assertEqual(DATA, self.assertStatus(200, self.download(image_id)).content)
 
-    def test_the_openstack_client_while_images_move(self):
-        source, target = self.server.folder / 'data', self.server.folder / 'saved'
+    def create(self):
+        """Create an image with the client of OpenStack, in the default store; its id."""
+        source = self.server.folder / 'data'
         source.write_bytes(DATA)
-        image_id = json.loads(self.openstack('image', 'create', '--file', source, '--disk-format', 'raw', '--container-format',
-                                             'bare', '-f', 'json', 'moving'))['id']
+        return json.loads(self.openstack('image', 'create', '--file', source, '--disk-format', 'raw', '--container-format',
+                                         'bare', '-f', 'json', 'moving'))['id']
+
+    def save(self, image_id):
+        """Download an image with the client of OpenStack."""
+        target = self.server.folder / 'saved'
+        self.openstack('image', 'save', '--file', target, image_id)
+        return target.read_bytes()
+
+
+class SeveralStores(SeveralStoresTestCase):
+
+    def test_the_openstack_client_while_images_move(self):
+        image_id = self.create()
         self.check_image(image_id, 'disk')
         self.assertEqual('done', self.relocate('copy', 'disk', 'cloud', image_id)['state'])
         self.check_image(image_id, 'cloud,disk')
         self.openstack('image', 'delete', '--store', 'disk', image_id)
         self.check_image(image_id, 'cloud')
         self.assertNotIn(image_id, stored_files(self.server.images))
-        self.openstack('image', 'save', '--file', target, image_id)
-        self.assertEqual(DATA, target.read_bytes())
+        self.assertEqual(DATA, self.save(image_id))
         self.assertEqual('done', self.relocate('move', 'cloud', 'disk', image_id)['state'])
         self.check_image(image_id, 'disk')
         self.assertNotIn(image_id, self.objects())

@@ -104,7 +104,7 @@ class OnSQLite(StatusTestCase):
         results = self.results('upgrade', 'check')
         self.assertEqual(0, results['Default store'][0])
         self.assertEqual(1, results['Sheepdog driver removal'][0])
-        self.assertFound(2, 'not available in this installation', 'Store access')
+        self.assertFound(2, '[old] Stores of type sheepdog need', 'Store access')
 
     def test_policy_and_protection_files(self):
         policy = self.server.folder / 'policy.yaml'
