@@ -83,11 +83,12 @@ class Cluster:
         with self._lock:
             if name not in self._pools:
                 try:
-                    self._pools[name] = Pool(self._connect(), name)
+                    pool = Pool(self._connect(), name)
+                    rbd_images.prepare(pool)
                 except rados.Error as error:
                     LOG.error('%s: pool %s of the Ceph cluster cannot be reached: %s', self._title, name, error)
                     raise exceptions.StoreUnavailable() from error
-                rbd_images.prepare(self._pools[name])
+                self._pools[name] = pool
             return self._pools[name]
 
     def close(self) -> None:

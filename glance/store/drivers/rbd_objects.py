@@ -2,7 +2,9 @@
 import collections
 import contextlib
 import logging
+import threading
 import weakref
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import rbd
@@ -37,10 +39,10 @@ class RbdWriter:
         self._writes: collections.deque[Any] = collections.deque()
         self._growth = self._block
         self._capacity = size or 0
-        self._created = self._committed = False
+        self._created = self._committed = self._lost = False
         self._image: rbd.Image | None = None
         try:
-            with store.write_errors():
+            with self._errors():
                 rbd_images.create(pool, name, self._capacity, self._block)
                 self._created = True
                 self._image = rbd.Image(pool.ioctx, name)
@@ -50,7 +52,7 @@ class RbdWriter:
             raise
 
     def write(self, data: memoryview) -> None:
-        with self._store.write_errors():
+        with self._errors():
             while data:
                 # Up to where the next object of the cluster begins, so that each is written once.
                 piece = bytes(data[:self._block - self._position % self._block])
@@ -63,7 +65,7 @@ class RbdWriter:
 
     def hole(self, length: int) -> None:
         if self.holes:
-            with self._store.write_errors():
+            with self._errors():
                 self._send()
                 self._position += length
             return
@@ -73,7 +75,7 @@ class RbdWriter:
             length -= len(zeros[:length])
 
     def commit(self) -> Location:
-        with self._store.write_errors():
+        with self._errors():
             self._send()
             self._wait(0)
             if self._capacity != self._position:
@@ -88,16 +90,29 @@ class RbdWriter:
         if self._committed or not self._created:
             return
         self._created = False
+        if self._lost:
+            # Closing takes as long as a few operations that time out, and removing would take longer still.
+            LOG.warning('%s: %s is left behind, to be discarded or swept later.', self._store.title, self._name)
+            threading.Thread(target=self._abandon, args=(image,), name='rbd-close').start()
+            return
         try:
-            with self._store.write_errors():
-                try:
-                    self._abandon(image)
-                finally:
-                    rbd_images.remove_part(self._store.pool(), self._name)
+            with self._errors():
+                self._abandon(image)
+                rbd_images.remove_part(self._store.pool(), self._name)
         except exceptions.ObjectNotFound:
             pass        # removed by somebody else, who took this writer for dead
         except exceptions.StoreError as error:
             LOG.error('%s: %s is left behind, to be swept later: %s', self._store.title, self._name, error)
+
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[None]:
+        """Translates errors, and remembers that the cluster does not answer."""
+        try:
+            with self._store.write_errors():
+                yield
+        except exceptions.StoreUnavailable:
+            self._lost = True
+            raise
 
     def _send(self) -> None:
         """Begin to write what is pending; waits while too much is on its way."""
@@ -127,7 +142,7 @@ class RbdWriter:
             write.wait_for_complete_and_cb()
         self._writes.clear()
         if image is not None:
-            image.close()
+            _close(image, self._pool)
 
 
 class RbdReader:
