@@ -61,6 +61,9 @@ def advice(conf: cfg.ConfigOpts, prog: str) -> Iterator[str]:
     if prog == 'glance-registry' and not conf.paste_deploy.flavor and not (_is_loopback(conf.bind_host) or conf.ca_file):
         yield ('[paste_deploy] flavor is not set: whoever reaches %s can read and change every record. Set it to keystone, '
                'or bind_host to 127.0.0.1, or demand certificates of clients with ca_file.' % conf.bind_host)
+    if prog == 'glance-registry' and conf.registry_trust_any_peer and not _is_loopback(conf.bind_host):
+        yield ('[DEFAULT] registry_trust_any_peer is true: whoever reaches %s can say that he is a service, and change every '
+               'record. Set registry_shared_secret here and on the API nodes instead.' % conf.bind_host)
     if prog == 'glance-api':
         if conf.node_staging_uri == imports.DEFAULT_STAGING_URI and not conf.enabled_backends:
             yield ('[DEFAULT] node_staging_uri is left at %s, which every user of this host can see and which may not '

@@ -156,7 +156,8 @@ class AdviceTest(ConfigurationTest):
         self.assertEqual([], list(advice(self.load(text), 'glance-api')))
 
     def test_a_registry_that_everybody_may_write_to(self):
-        for text, count in (('', 1), ('bind_host = 127.0.0.1', 0), ('ca_file = x', 0), ('[paste_deploy]\nflavor = keystone', 0)):
+        for text, count in (('', 1), ('bind_host = 127.0.0.1', 0), ('ca_file = x', 0), ('[paste_deploy]\nflavor = keystone', 0),
+                            ('registry_trust_any_peer = true\n[paste_deploy]\nflavor = trusted-auth', 1)):
             with self.subTest(text):
                 sentences = list(advice(self.load('[DEFAULT]\n' + text, prog='glance-registry'), 'glance-registry'))
                 self.assertEqual(count, len(sentences), sentences)
