@@ -14,6 +14,7 @@ class Relay:
         self._server = (host, port)
         self._up = True
         self._limit: int | None = None
+        self._answer_limit: int | None = None
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
         self._listener = socket.create_server(('127.0.0.1', 0), backlog=64)
@@ -32,6 +33,13 @@ class Relay:
     def cut_after(self, count: int) -> None:
         """Cut as soon as so many more bytes have passed, in either direction."""
         self._limit = count
+
+    def lose_answer(self, after: int = 0) -> None:
+        """End all connections, and the next one as soon as the server answers with more bytes than so many there."""
+        with self._lock:
+            self._answer_limit, ended = after, list(self._open)
+        for connection in ended:
+            _end(connection)
 
     def mend(self) -> None:
         """Pass everything on again."""
@@ -57,12 +65,17 @@ class Relay:
                 server.settimeout(None)
                 with self._lock:
                     self._open.update((client, server))
-                for source, target in ((client, server), (server, client)):
-                    threading.Thread(target=self._pass, args=(source, target), daemon=True).start()
+                    most, self._answer_limit = self._answer_limit, None
+                for source, target, limit in ((client, server, None), (server, client, most)):
+                    threading.Thread(target=self._pass, args=(source, target, limit), daemon=True).start()
 
-    def _pass(self, source: socket.socket, target: socket.socket) -> None:
+    def _pass(self, source: socket.socket, target: socket.socket, most: int | None) -> None:
+        passed = 0
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
+                passed += len(data)
+                if most is not None and passed > most:
+                    break
                 with self._lock:
                     if self._limit is not None:
                         self._limit -= len(data)

@@ -18,7 +18,7 @@ from glance.store.drivers.swift import MB, SwiftStore
 from glance.store.drivers.swift_accounts import Accounts, references_of
 from glance.transfer import pipeline, sources
 from tests.harness.backend import shared_backend
-from tests.harness.proxy import Proxy
+from tests.harness.relay import Relay
 from tests.store_conformance.suite import MIB, StoreConformance, in_threads
 
 SEGMENT = MIB
@@ -289,24 +289,24 @@ class Locations(Base):
 
 class Failures(Base):
 
-    def proxied(self, **values):
-        """A store that reaches Swift through a proxy."""
+    def relayed(self, **values):
+        """A store that reaches Swift through a relay, and that."""
         parts = urllib.parse.urlsplit(self.server['SWIFT_AUTH'])
-        proxy = Proxy(parts.hostname, parts.port)
-        self.addCleanup(proxy.close)
+        relay = Relay(parts.hostname, parts.port)
+        self.addCleanup(relay.close)
         account = urllib.parse.urlsplit(self.client.get_auth()[0]).path
-        store = self.other(swift_store_endpoint='http://%s%s' % (proxy.address, account), **values)
+        store = self.other(swift_store_endpoint='http://127.0.0.1:%d%s' % (relay.port, account), **values)
         store.accounts.default().ensure_container(self.container, True)
-        return store, proxy
+        return store, relay
 
     def test_server_goes_away_in_the_middle_of_an_upload(self):
         for memory in (16 * MIB, 65536):
             for size in (None, 6 * MIB):
-                store, proxy = self.proxied(memory=memory, large=7 * MIB)
+                store, relay = self.relayed(memory=memory, large=7 * MIB)
                 writer = store.writer(self.image_id, size, self.attempt)
                 writer.write(memoryview(bytes(2 * MIB + 5)))
                 [segment.result() for segment in writer._segments[:2]]
-                proxy.close()
+                relay.cut()
                 with self.assertLogs('glance.store.drivers'):
                     with self.assertRaises(exceptions.StoreUnavailable):
                         for _ in range(4):
@@ -318,11 +318,11 @@ class Failures(Base):
                 self.assertEqual(set(), self.pieces(), (memory, size))
 
     def test_segment_that_did_not_arrive_is_sent_again(self):
-        store, proxy = self.proxied()
+        store, relay = self.relayed()
         writer = store.writer(self.image_id, None, self.attempt)
         writer.write(memoryview(b'a' * (2 * SEGMENT)))
         [segment.result() for segment in writer._segments[:1]]
-        proxy.cut_answer(after=0)
+        relay.lose_answer()
         with self.assertLogs('glance.store.drivers', 'WARNING'):
             writer.write(memoryview(b'b' * SEGMENT))
             location = writer.commit()
@@ -331,10 +331,10 @@ class Failures(Base):
 
     def test_answer_to_a_commit_that_got_lost(self):
         for content in (b'small', bytes(2 * SEGMENT)):
-            store, proxy = self.proxied()
+            store, relay = self.relayed()
             writer = store.writer(self.image_id, None, self.attempt)
             writer.write(memoryview(content))
-            proxy.cut_answer(after=0)
+            relay.lose_answer()
             location = writer.commit()
             self.assertEqual(content, self.read(location))
             self.store.delete(location)
@@ -342,16 +342,16 @@ class Failures(Base):
     def test_body_that_breaks_off_is_taken_up_again(self):
         content = os.urandom(4 * MIB)
         location = self.put(content)
-        store, proxy = self.proxied(swift_store_retry_get_count=1)
-        proxy.cut_answer(after=MIB)
+        store, relay = self.relayed(swift_store_retry_get_count=1)
+        relay.lose_answer(after=MIB)
         with self.assertLogs('glance.store.drivers', 'WARNING') as logs:
             self.assertEqual(content[1000:], self.read(location, 1000, store=store))
         self.assertEqual(1, len(logs.output))
 
     def test_body_of_an_object_that_was_replaced_is_not_mixed(self):
         location = self.put(os.urandom(3 * MIB))
-        store, proxy = self.proxied(swift_store_retry_get_count=3)
-        proxy.cut_answer(after=MIB)
+        store, relay = self.relayed(swift_store_retry_get_count=3)
+        relay.lose_answer(after=MIB)
         reader = store.open(location)
         self.addCleanup(reader.close)
         self.client.put_object(self.container, self.image_id, bytes(3 * MIB))
@@ -360,8 +360,8 @@ class Failures(Base):
 
     def test_download_that_breaks_off_is_no_short_image(self):
         location = self.put(os.urandom(4 * MIB))
-        store, proxy = self.proxied()
-        proxy.cut_answer(after=MIB)
+        store, relay = self.relayed()
+        relay.lose_answer(after=MIB)
         with self.assertRaises(exceptions.StoreUnavailable), self.assertLogs('glance.store.drivers', 'ERROR'):
             self.read(location, store=store)
 
