@@ -12,7 +12,7 @@ import types
 import unittest
 import uuid
 
-from tests.harness.backend import Backend, shared_backend
+from tests.harness.backend import ROOT, Backend, shared_backend
 
 try:
     import rbd
@@ -27,6 +27,7 @@ from glance.store.base import Location
 from glance.store.drivers.rbd import RbdStore
 from glance.transfer import pipeline, sources
 from tests.store_conformance.suite import MIB, StoreConformance
+from tests.stores.test_served import Service
 
 BLOCK = MIB
 QUOTA_SECONDS = 60
@@ -61,7 +62,6 @@ class Pool:
 
     @classmethod
     def setUpClass(cls):
-        super().setUpClass()
         server = shared_backend('ceph')
         cls.admin = rados.Rados(conffile=server['CEPH_CONF'], rados_id='admin')
         cls.admin.connect(timeout=30)
@@ -75,6 +75,7 @@ class Pool:
         cls.addClassCleanup(cls.ioctx.close)
         rbd.RBD().pool_init(cls.ioctx, False)
         cls.configuration = cls._write_configuration(server['CEPH_CONF'])
+        super().setUpClass()
 
     @classmethod
     def _write_configuration(cls, original):
@@ -214,6 +215,20 @@ class Writing(Objects):
             self.store.writer(self.image_id, None, self.attempt)
         self.assertEqual(1, len(self.pieces()))
         writer.abort()
+
+    def test_process_that_ends_in_the_middle(self):
+        """The library would crash where images are open longer than their connection."""
+        location = self.put(bytes(3 * BLOCK))
+        code = ('from tests.stores.heavy.test_rbd import *\n'
+                'store = make(%r, %r)\n'
+                'writer = store.writer(%r)\n'
+                'writer.write(memoryview(bytes(2 * BLOCK)))\n'
+                'reader = store.open(Location(%r))\n'
+                'reader.readinto(memoryview(bytearray(10)))\n') % (self.configuration, self.pool, str(uuid.uuid4()),
+                                                                   location.url)
+        done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, timeout=120, cwd=ROOT)
+        self.assertEqual((0, ''), (done.returncode, done.stderr))
+        self.assertEqual(1, len(self.store.sweep(older_than=0)))
 
     def test_ids_that_are_none(self):
         for image_id, attempt in (('x', None), (self.image_id, '../x')):
@@ -433,3 +448,32 @@ class Connecting(Pool, unittest.TestCase):
         self.assertEqual(5, store.size(writer.commit()))
         store.sweep(older_than=0)
         self.assertEqual(1, len(self.pieces()))
+
+
+class Served(Pool, Service, unittest.TestCase):
+    """A real service whose images lie in Ceph."""
+
+    @classmethod
+    def stores(cls, folder):
+        return 'ceph:rbd', {'ceph': {'rbd_store_ceph_conf': cls.configuration, 'rbd_store_user': cls.pool,
+                                     'rbd_store_pool': cls.pool, 'rbd_store_chunk_size': '1'}}
+
+    def test_life_of_an_image(self):
+        self.check_life_of_an_image('ceph')
+        self.assertEqual(set(), self.pieces())
+
+    def test_deletion_while_a_clone_needs_the_image(self):
+        image_id = self.api.create_image(b'content')['id']
+        self.admin.conf_set('rbd_default_clone_format', '1')
+        rbd.RBD().clone(self.ioctx, image_id, 'snap', self.ioctx, 'child')
+        self.assertEqual(409, self.api.delete('/v2/images/' + image_id).status_code)
+        self.assertEqual('active', self.api.get('/v2/images/' + image_id).json()['status'])
+        self.assertEqual(b'content', self.api.get('/v2/images/%s/file' % image_id).content)
+        rbd.RBD().remove(self.ioctx, 'child')
+        self.assertEqual(204, self.api.delete('/v2/images/' + image_id).status_code)
+        self.assertEqual(set(), self.pieces())
+
+    def test_what_administrators_are_told(self):
+        stores = self.api.get('/v2/info/stores/detail').json()['stores']
+        self.assertEqual([{'chunk_size': MIB, 'pool': self.pool, 'thin_provisioning': False, 'fsid': self.admin.get_fsid()}],
+                         [store['properties'] for store in stores])
