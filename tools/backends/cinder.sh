@@ -1,19 +1,20 @@
 #!/usr/bin/env bash
 # A real Cinder on loopback: API, scheduler and two volume services, one with volumes in Ceph (volume type "ceph", and
-# "shared" with multiattach), one with files on an export of NFS (volume type "nfs"). Ceph and Keystone are started by the
-# scripts beside this one.
+# "shared" with multiattach), one with files on an export of NFS (volume type "nfs"). Ceph and Keystone are started by
+# the scripts beside this one.
 #
 #   cinder.sh start     install when needed (from PyPI), create, start (as root); prints what "env" prints
 #   cinder.sh stop      stop Cinder, not Ceph nor Keystone; volumes are kept
 #   cinder.sh status    exit 0 when it answers, 1 otherwise
 #   cinder.sh env       NAME=value lines: CINDER_AUTH, CINDER_USER, CINDER_PASSWORD, CINDER_PROJECT, CINDER_TYPES,
-#                       CINDER_OTHER_USER, CINDER_OTHER_PROJECT, CINDER_URL (of the project), CINDER_RUN (the folder with
-#                       WORD.pid of api, scheduler and volume), CINDER_BIN (its programs)
+#                       CINDER_OTHER_USER, CINDER_OTHER_PROJECT, CINDER_URL (of the project), CINDER_RUN (the folder
+#                       with WORD.pid of api, scheduler and volume), CINDER_BIN (its programs)
 #
-# MariaDB and RabbitMQ are those of the machine: CINDER_DATABASE (default mysql+pymysql://root@127.0.0.1:3306; the database
-# is "glance_cinder") and CINDER_BROKER (default rabbit://guest:guest@127.0.0.1:5672/). Cinder names its queues by itself,
-# so that a broker can serve one Cinder only. There is no NFS server: "mount.nfs" is a stand-in, put into /sbin where there
-# is none, that binds a folder of this machine. Ceph's clients find the key of Cinder's user in /etc/ceph.
+# MariaDB and RabbitMQ are those of the machine: CINDER_DATABASE (default mysql+pymysql://root@127.0.0.1:3306; the
+# database is "glance_cinder") and CINDER_BROKER (default rabbit://guest:guest@127.0.0.1:5672/). Cinder names its queues
+# by itself, so that a broker can serve one Cinder only. There is no NFS server: "mount.nfs" is a stand-in, put into
+# /sbin where there is none, that binds a folder of this machine. Ceph's clients find the key of Cinder's user in
+# /etc/ceph.
 name=cinder
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
@@ -45,7 +46,8 @@ mounted() { mountpoint -q "$state/export"; }
 
 # What the state depends on; if one of them was made anew, so is Cinder.
 neighbours() {
-    echo "$("$here/keystone.sh" start) $("$here/keystone.sh" env admin | sha256sum) $(sha256sum < "$(ceph_configuration)")"
+    "$here/keystone.sh" start
+    { "$here/keystone.sh" env admin; cat "$(ceph_configuration)"; } | sha256sum
 }
 
 create() {
@@ -64,8 +66,8 @@ create() {
     mkfs.ext4 -q -F "$state/export.img"
     echo "127.0.0.1:$state/export" > "$state/shares"
     mkdir -p /etc/ceph
-    CEPH_CONF=$(ceph_configuration) ceph auth get-or-create client.cinder mon 'profile rbd' osd 'profile rbd pool=volumes' \
-        mgr 'profile rbd pool=volumes' -o /etc/ceph/ceph.client.cinder.keyring
+    CEPH_CONF=$(ceph_configuration) ceph auth get-or-create client.cinder mon 'profile rbd' \
+        osd 'profile rbd pool=volumes' mgr 'profile rbd pool=volumes' -o /etc/ceph/ceph.client.cinder.keyring
     eval "$("$here/keystone.sh" env admin)"
     "$bin/python" "$here/cinder_seed.py" identity "$(url)"
     "$bin/python" "$here/cinder_seed.py" database "$server/glance_cinder"

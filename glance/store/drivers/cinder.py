@@ -1,12 +1,12 @@
 """Images as volumes of Cinder, one each, attached to this host while they are written or read.
 
-Atomic: a volume counts as the image from the moment on that its metadata does not say ``glance_incomplete`` any more; of
-several writers of one image one wins. Durable: as the backend of Cinder is, once it was told to flush. Integrity: as the
-backend says. Ranges: yes. Holes: zeros are not stored in Ceph and on NFS, and are elsewhere. Memory: what the caller gives;
-nothing is kept. Size: whole GiB, so that a small image takes a volume of 1 GiB, thin where the backend is.
+Atomic: a volume counts as the image from the moment on that its metadata does not say ``glance_incomplete`` any more;
+of several writers of one image one wins. Durable: as the backend of Cinder is, once it was told to flush. Integrity:
+as the backend says. Ranges: yes. Holes: zeros are not stored in Ceph and on NFS, and are elsewhere. Memory: what the
+caller gives; nothing is kept. Size: whole GiB, so that a small image takes a volume of 1 GiB, thin where the backend is.
 
-Volumes belong to a user of the service where the options name one, else to whoever uploads; then only requests with a token
-can reach them, and housekeeping without one (``sweep``, ``walk``) cannot.
+Volumes belong to a user of the service where the options name one, else to whoever uploads; then only requests with a
+token can reach them, and housekeeping without one (``sweep``, ``walk``) cannot.
 """
 import re
 import uuid
@@ -59,8 +59,8 @@ class CinderStore:
         lock_path = lockutils.get_lock_path(options.conf)
         if not lock_path:
             raise exceptions.ConfigurationError(
-                '[oslo_concurrency] lock_path is not set; stores of type cinder, as [%s] is, need a directory for the locks '
-                'by which processes of a host attach a volume one after the other.' % options.section)
+                '[oslo_concurrency] lock_path is not set; stores of type cinder, as [%s] is, need a directory for the '
+                'locks by which processes of a host attach a volume one after the other.' % options.section)
         return cls(name, options, lock_path)
 
     def writer(self, image_id: str, size: int | None = None, attempt: str | None = None) -> CinderWriter:
@@ -92,7 +92,8 @@ class CinderStore:
             size = cinder_volumes.size_of(volume)
             length = size - offset if length is None else length
             if min(offset, length) < 0 or offset + length > size:
-                raise exceptions.Invalid('The image has %d bytes; %d bytes from %d are not in it' % (size, length, offset))
+                raise exceptions.Invalid('The image has %d bytes; %d bytes from %d are not in it'
+                                         % (size, length, offset))
             shared = None
             if length:
                 shared = self._shared.borrow(volume_id, lambda: self.attacher.attach(volumes.client, volume, 'ro'),
@@ -125,7 +126,7 @@ class CinderStore:
         return freed
 
     def sweep(self, older_than: float = 3600.0) -> list[str]:
-        # The time at which they were last seen alive is all that tells dead writers of other processes from living ones.
+        # When they were last seen alive is all that tells dead writers of other processes from living ones.
         swept: list[str] = []
         if not self._connections.service:
             return swept

@@ -167,7 +167,7 @@ class Attacher:
         return attachment
 
     def end_dead(self, client: Any, volume_id: str | None = None) -> int:
-        """End the attachments of this host, maybe only of one volume, whose processes have died; return their number."""
+        """End the attachments of this host, of one volume or of all, whose processes have died; return their number."""
         ended = 0
         for attachment_id in self.marks.dead():
             try:
@@ -211,7 +211,7 @@ class Attacher:
         raise exceptions.StoreUnavailable() from refused
 
     def _disconnect_dead(self, connection: dict[str, Any]) -> None:
-        """Remove the device of an attachment whose process has died; files on exports and images of librbd have none."""
+        """Remove the device of an attachment whose process has died; exports and images of librbd have none."""
         protocol = connection.get('driver_volume_type')
         if protocol and protocol != 'nfs':
             self.connector(protocol, connection).disconnect_volume(connection, None, force=True, ignore_errors=True)

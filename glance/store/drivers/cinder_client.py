@@ -45,8 +45,8 @@ def is_service(options) -> bool:
         if not missing or len(missing) < len(names):
             missing = missing or ['cinder_store_auth_address']
             raise exceptions.ConfigurationError(
-                '[%s] %s is not set, though other options describe the user who owns the volumes; set it, or none of them '
-                'for volumes of those who upload.' % (options.section, missing[0]))
+                '[%s] %s is not set, though other options describe the user who owns the volumes; set it, or none of '
+                'them for volumes of those who upload.' % (options.section, missing[0]))
     return False
 
 
@@ -109,8 +109,8 @@ class Connections:
     def _client_of_caller(self) -> Any:
         caller = request_context.get_current()
         if caller is None or not getattr(caller, 'auth_token', None):
-            raise exceptions.StoreError('The volumes of this store belong to those who upload; without the token of one '
-                                        'of them it cannot be used.')
+            raise exceptions.StoreError('The volumes of this store belong to those who upload; without the token of '
+                                        'one of them it cannot be used.')
         if self._options.cinder_endpoint_template:
             endpoint = self._endpoint({**caller.to_policy_values(), **caller.to_dict()})
         else:
@@ -158,8 +158,8 @@ class Connections:
 def errors(title: str, denied: type[exceptions.StoreError] = exceptions.StoreForbidden) -> Iterator[None]:
     """Raise what the interface of stores promises instead of errors of the libraries.
 
-    The log says what failed but not how a volume is connected, which can hold passwords; clients are told only what kind
-    of failure it is.
+    The log says what failed but not how a volume is connected, which can hold passwords; clients are told only what
+    kind of failure it is.
 
     :param title: the store, for the log
     :param denied: what to raise where Cinder refuses

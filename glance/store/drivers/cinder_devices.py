@@ -1,4 +1,4 @@
-"""A connected volume as something to read and write at an offset: a device or file of this host, or an image of librbd."""
+"""A connected volume to read and write at an offset: a device or file of this host, or an image of librbd."""
 import os
 import subprocess
 from typing import Any, Protocol

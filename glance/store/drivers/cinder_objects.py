@@ -165,7 +165,7 @@ class SharedAttachments:
         self._entries: dict[str, Shared] = {}
 
     def borrow(self, volume_id: str, attach: Callable[[], Attachment], idle: float) -> Shared:
-        """The attachment of a volume, made by ``attach`` unless there is one; ``idle`` seconds it is kept afterwards."""
+        """The attachment of a volume, made by ``attach`` unless there is one; it is kept for ``idle`` seconds."""
         with self._lock:
             entry = self._entries.setdefault(volume_id, Shared(self, volume_id))
             entry.users += 1

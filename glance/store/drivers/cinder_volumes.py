@@ -1,8 +1,8 @@
 """The volumes of images in Cinder: how they are made, what is written beside them, and which of several is the one.
 
-A volume is called ``image-<image id>``. Its metadata says of which image it is (``glance_image_id``), how many bytes of it
-are the image (``image_size``), who uploaded it (``image_owner``) and, until it is complete, which attempt is writing it
-(``glance_incomplete``) and when that was last seen alive (``glance_alive``, in seconds since 1970).
+A volume is called ``image-<image id>``. Its metadata says of which image it is (``glance_image_id``), how many bytes of
+it are the image (``image_size``), who uploaded it (``image_owner``) and, until it is complete, which attempt is writing
+it (``glance_incomplete``) and when that was last seen alive (``glance_alive``, in seconds since 1970).
 """
 import contextlib
 import datetime
@@ -121,9 +121,9 @@ class Volumes:
     def publish(self, volume_id: str, image_id: str, size: int) -> None:
         """Make a volume the complete one of its image, unless another is, or is about to be.
 
-        Cinder cannot compare and set. Each writer announces its wish and looks at the others afterwards: whoever announced
-        first is seen by all that came later. Among those that see each other the smallest id goes on, once it knows what
-        the others, who may not have seen it, decided.
+        Cinder cannot compare and set. Each writer announces its wish and looks at the others afterwards: whoever
+        announced first is seen by all that came later. Among those that see each other the smallest id goes on, once it
+        knows what the others, who may not have seen it, decided.
 
         :raises ObjectExists: when another one won
         """
@@ -131,7 +131,8 @@ class Volumes:
         for _ in _pauses(_DECISION_SECONDS):
             others = [volume for volume in self.of_image(image_id) if volume.id != volume_id]
             rivals = [volume for volume in others if COMMITTING in volume.metadata and INCOMPLETE in volume.metadata]
-            if any(INCOMPLETE not in volume.metadata for volume in others) or any(rival.id < volume_id for rival in rivals):
+            published = any(INCOMPLETE not in volume.metadata for volume in others)
+            if published or any(rival.id < volume_id for rival in rivals):
                 self.client.volumes.delete_metadata(volume_id, [COMMITTING])
                 raise exceptions.ObjectExists()
             if not rivals:
