@@ -20,6 +20,7 @@ class Models(unittest.TestCase):
             'images', 'image_properties', 'image_locations', 'image_members', 'image_tags', 'image_leases',
             'owner_locks', 'tasks', 'task_info', 'metadef_namespaces', 'metadef_objects', 'metadef_properties', 'metadef_tags',
             'metadef_resource_types', 'metadef_namespace_resource_types', 'node_reference', 'cached_images',
+            'image_id_tombstones', 'registry_requests',
         }, set(models.metadata.tables))
 
     def test_indexes_of_the_plan(self):

@@ -89,7 +89,7 @@ class BackendToStoreTest(DataMigrationTest):
 
 class LiveRowsTest(DataMigrationTest):
     def test_live_rows_lose_their_deletion_and_their_doubles(self):
-        engine = self.database('2024_1_contract01', 'v1_expand03')
+        engine = self.database('2024_1_contract01', 'v1_expand04')
         before = history.rows(engine)
         self.assertTrue(v1_migrate01_live_rows.has_migrations(engine))
         self.assertEqual(1 + 2 + 1, v1_migrate01_live_rows.migrate(engine))
@@ -99,7 +99,7 @@ class LiveRowsTest(DataMigrationTest):
         self.assert_done(v1_migrate01_live_rows, engine)
 
     def test_each_trouble_alone_is_noticed(self):
-        engine = self.database('2024_1_contract01', 'v1_expand03')
+        engine = self.database('2024_1_contract01', 'v1_expand04')
         v1_migrate01_live_rows.migrate(engine)
         troubles = [f"UPDATE {table} SET deleted_at = '2015-10-15 12:00:00.000000', deleted = 0"
                     for table in history.SOFT_DELETED_TABLES]
@@ -118,7 +118,7 @@ class LiveRowsTest(DataMigrationTest):
 
 class HeldObjectsTest(DataMigrationTest):
     def test_the_oldest_location_holds_the_object(self):
-        engine = self.database('v1_contract01', 'v1_expand03')
+        engine = self.database('v1_contract01', 'v1_expand04')
         with engine.begin() as connection:
             connection.execute(sa.text("INSERT INTO image_locations (image_id, value, status, created_at, deleted) VALUES "
                                        "('public', 'gcm1:x:y', 'active', '2024-01-01', 0), ('public', 'rbd://a', 'deleted', '2024-01-01', 1), "
@@ -132,7 +132,7 @@ class HeldObjectsTest(DataMigrationTest):
 
 class BatchesTest(DataMigrationTest):
     def test_every_row_once_however_many_there_are(self):
-        engine = self.database('2024_1_contract01', 'v1_expand03')
+        engine = self.database('2024_1_contract01', 'v1_expand04')
         table = sa.table('numbers', sa.column('id'))
         with engine.begin() as connection:
             connection.execute(sa.text('CREATE TABLE numbers (id INTEGER PRIMARY KEY)'))
@@ -144,7 +144,7 @@ class BatchesTest(DataMigrationTest):
             self.assertEqual(list(range(count)), found)
 
     def test_an_error_undoes_its_batch_and_keeps_the_ones_before(self):
-        engine = self.database('2024_1_contract01', 'v1_expand03')
+        engine = self.database('2024_1_contract01', 'v1_expand04')
         images = sa.table('images', sa.column('id'), sa.column('name'))
         with self.assertRaises(ZeroDivisionError):
             for number, (connection, rows) in enumerate(batches.batches(engine, sa.select(images.c.id), images.c.id)):

@@ -7,7 +7,7 @@ from glance.wsgi.environ import EnvironBuilder
 
 
 def connection(host: str = '192.0.2.7', scheme: str = 'http') -> types.SimpleNamespace:
-    return types.SimpleNamespace(peer=(host, '4711'), scheme=scheme)
+    return types.SimpleNamespace(peer=(host, '4711'), scheme=scheme, client_names=None)
 
 
 class EnvironTest(unittest.TestCase):
