@@ -18,6 +18,7 @@ from tests.db_conformance.base import ADMIN
 
 KEY, OTHER_KEY = '0123456789abcdef', 'fedcba9876543210'
 URL = 'rbd://cluster/pool/image/snap'
+OTHER_URL = 'rbd://cluster/pool/other/snap'
 
 
 def cbc(url, key=KEY, block=16):
@@ -119,14 +120,14 @@ class DatabaseTest(unittest.TestCase):
         image_id = self.create(self.plain, URL)
         with self.plain.engine.writer.begin() as connection:
             connection.execute(sa.text('UPDATE image_locations SET value = :value'), {'value': cbc(URL)})
-        old = self.create(self.plain, URL)
-        for each in (image_id, old):
-            self.assertEqual([URL], self.urls(self.sealed, each))
-            self.sealed.image_update(each, ImageChanges(add_locations=[{'url': 'file:///new'}]))
-            self.assertEqual([URL, 'file:///new'], self.urls(self.sealed, each))
+        plain = self.create(self.plain, OTHER_URL)
+        for each, url in ((image_id, URL), (plain, OTHER_URL)):
+            self.assertEqual([url], self.urls(self.sealed, each))
+            self.sealed.image_update(each, ImageChanges(add_locations=[{'url': 'file:///%s' % each}]))
+            self.assertEqual([url, 'file:///%s' % each], self.urls(self.sealed, each))
 
     def test_only_changed_urls_are_encrypted_again(self):
-        image_id = self.create(self.sealed, URL, URL)
+        image_id = self.create(self.sealed, URL, OTHER_URL)
         first, second = self.sealed.image_get(ADMIN, image_id)['locations']
         before = [value for value, _ in self.rows()]
         self.sealed.image_update(image_id, ImageChanges(update_locations=[
