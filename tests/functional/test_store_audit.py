@@ -7,7 +7,7 @@ import uuid
 
 from glance.db.interface import ImageChanges
 from glance.db.sqlalchemy.database import SQLDatabase
-from tests.functional.api.base import ApiTestCase, on_every_database, uploading
+from tests.functional.api.base import ApiTestCase, on_every_database, uploading, wait_for
 
 DATA = b'0123456789'
 DONE, FAILED, FOUND = 0, 1, 3
@@ -97,6 +97,7 @@ class Audit(AuditTestCase):
     def test_uploads_and_images_that_wait_for_the_scrubber_are_left_alone(self):
         image_id = self.client.create_image()['id']
         upload = uploading(self, image_id, None)
+        wait_for('its file', lambda: list(self.server.images.glob('.%s.*.part' % image_id)))
         # As if the data had been published long ago, and the record were still to be written.
         self.old(self.path(image_id))
         waiting = self.client.create_image(DATA)['id']
