@@ -4,11 +4,13 @@ import os
 import pathlib
 import shutil
 import sys
+import time
 
 from glance.exceptions import ConfigurationError
 
 ALL = 'all'
 _PREFIX = 'glance-'
+_LOOKS, _MOMENT = 25, 0.002
 _PACKAGE = 'glance.cmd.'
 
 
@@ -43,10 +45,7 @@ def executable(program: Program) -> str:
 
 def is_run_by(program: Program, pid: int) -> bool:
     """Tell whether the process executes the program, be it as a script or as a module of Python."""
-    try:
-        command = pathlib.Path('/proc/%d/cmdline' % pid).read_bytes().decode(errors='replace').split('\0')[:-1]
-    except OSError:
-        return False
+    command = _command_line(pid)
     if not command:
         return False
     interpreter, *arguments = command
@@ -61,3 +60,17 @@ def is_run_by(program: Program, pid: int) -> bool:
         if not argument.startswith('-'):
             return os.path.basename(argument) == program.name
     return False
+
+
+def _command_line(pid: int) -> list[str]:
+    """The words of the process; none when it has ended, or belongs to the kernel."""
+    path = pathlib.Path('/proc/%d/cmdline' % pid)
+    for _ in range(_LOOKS):
+        try:
+            text = path.read_bytes().decode(errors='replace')
+        except OSError:
+            return []
+        if text:
+            return text.split('\0')[:-1]
+        time.sleep(_MOMENT)     # execve(2) is about to write them
+    return []
