@@ -304,4 +304,5 @@ def _marker(image_id: str, attempt: str) -> str:
 
 
 def _seconds_since(moment: datetime.datetime) -> float:
-    return time.time() - moment.timestamp()
+    # Servers round, and their clocks are not ours.
+    return max(0.0, time.time() - moment.timestamp())
