@@ -12,7 +12,8 @@ from glance.transfer import buffers, hashing, limits, sources, sparse
 from glance.transfer.sinks import IDLE_SECONDS, Sink, running
 
 BLOCK = 1024 * 1024
-BLOCKS = 4
+BLOCKS = 8
+"""With half as many the two hashes and the disk wait for each other's unevenness: an upload takes a fifth longer."""
 
 
 @dataclass(frozen=True, slots=True)
