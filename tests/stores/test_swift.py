@@ -84,18 +84,6 @@ class ConformanceOfStreams(Container, StoreConformance, unittest.TestCase):
     settings = {'memory': 65536, 'large': 2 * MIB}
 
 
-class ConformanceOfFiles(Container, StoreConformance, unittest.TestCase):
-    """Segments are kept in files; images are spread over containers, their segments are in one of their own."""
-
-    def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.settings = {'swift_buffer_on_upload': True, 'swift_upload_buffer_dir': folder.name,
-                         'swift_store_multiple_containers_seed': 1, 'memory': 65536}
-        super().setUp()
-        self.factory.keywords['swift_store_segment_container'] = self.container + '-segments'
-
-
 class Base(Container, unittest.TestCase):
 
     def setUp(self):
