@@ -15,3 +15,5 @@ class ConformanceOfFiles(test_swift.Container, StoreConformance, unittest.TestCa
                          'swift_store_multiple_containers_seed': 1, 'memory': 65536}
         super().setUp()
         self.factory.keywords['swift_store_segment_container'] = self.container + '-segments'
+        self.store = self.factory()     # that of the suite was made without this option
+        self.addCleanup(self.store.close)
