@@ -64,6 +64,7 @@ class JournalTest(unittest.TestCase):
         journal = Journal(None, {})
         journal.save()
         journal.finish()
+        self.assertEqual([], os.listdir(os.path.dirname(self.path)))
 
     def test_a_file_that_cannot_be_written(self):
         with self.assertRaisesRegex(exceptions.ConfigurationError, 'cannot be written'):
