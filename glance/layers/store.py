@@ -2,7 +2,7 @@
 import dataclasses
 import functools
 import logging
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 from glance import exceptions
 from glance.domain.image import Image, Location
@@ -76,7 +76,10 @@ class StoreImages(Images):
             raise
         except BaseException as error:
             # Nobody will ever refer to these bytes; the image, if it still is there, can be uploaded again.
-            self._delete(image.image_id, location)
+            try:
+                self._remove_data(image.image_id, location)
+            except exceptions.GlanceError as failure:
+                LOG.error('The data of image %s stays at %s: %s', image.image_id, redact(location.url), failure)
             self.inner.abort_upload(image, lease, error)
             raise
 
@@ -85,22 +88,27 @@ class StoreImages(Images):
         self.inner.save(image, from_status)
         if self.env.conf.delayed_delete:
             return
-        kept = {location.url for location in image.locations}
+        kept, left = {location.url for location in image.locations}, {}
         for location in removed:
-            if location.url in kept or self.env.database.object_in_use(location.url, image.image_id):
-                continue
             try:
-                self._remove_data(image.image_id, location)
-            except exceptions.GlanceError:
-                self._bring_back(image, former, location)
-                raise
+                if location.url not in kept and not self.env.database.object_in_use(location.url, image.image_id):
+                    self._remove_data(image.image_id, location)
+            except exceptions.GlanceError as error:
+                left[location.id] = error
+        if left:
+            self._bring_back(image, former, left)
+            raise next(iter(left.values()))
 
-    def _bring_back(self, image: Image, former: list[Location], location: Location) -> None:
-        """Give the image a location again whose data could not be deleted, in its former place."""
+    def _bring_back(self, image: Image, former: list[Location], left: Container[int | None]) -> None:
+        """Give the image the locations again whose data could not be deleted, in their former places."""
         present = {each.id for each in image.locations}
         image.locations = [each if each.id in present else dataclasses.replace(each, id=None) for each in former
-                           if each.id in present or each.id == location.id]
-        self.inner.save(image)
+                           if each.id in present or each.id in left]
+        try:
+            self.inner.save(image)
+        except exceptions.GlanceError as error:
+            LOG.error('Data of image %s that could not be deleted has no record any more: %s (at %s)', image.image_id, error,
+                      ', '.join(redact(each.url) for each in former if each.id in left))
 
     def data_size(self, image: Image) -> int:
         if image.status not in _READABLE or not image.locations or image.size is None:
@@ -174,11 +182,3 @@ class StoreImages(Images):
 
     def _store(self, location: Location) -> Store:
         return self.env.stores.for_location(location.url, location.metadata)
-
-    def _delete(self, image_id: str, location: Location) -> None:
-        try:
-            self._store(location).delete(StoreLocation(location.url, location.metadata))
-        except exceptions.ObjectNotFound:
-            LOG.warning('The data of image %s at %s was gone already.', image_id, redact(location.url))
-        except exceptions.GlanceError as error:
-            LOG.error('The data of deleted image %s stays at %s: %s', image_id, redact(location.url), error)

@@ -123,6 +123,30 @@ class RemovalTest(Base):
             self.assertEqual([self.first, self.second, self.third], self.urls(self.image_id))
             self.assertEqual(3, len(self.store.objects))
 
+    def test_data_at_other_places_goes_all_the_same(self):
+        self.store.fail = {'delete': exceptions.ObjectInUse()}
+        deleted, delete = [], self.store.delete
+
+        def in_use_once(location):
+            deleted.append(location.url)
+            try:
+                delete(location)
+            finally:
+                self.store.fail.clear()
+        with mock.patch.object(self.store, 'delete', in_use_once), self.assertRaises(exceptions.ObjectInUse):
+            self.remove(self.image_id, slice(0, 2))
+        self.assertEqual([self.first, self.second], deleted)
+        self.assertEqual([self.first, self.third], self.urls(self.image_id))
+        self.assertEqual({self.first, self.third}, set(self.store.objects))
+
+    def test_data_that_could_not_be_deleted_and_gets_no_record_is_told_of(self):
+        database = fakes.Failing(self.env.database, image_update=[None, exceptions.DatabaseUnavailable()])
+        self.env = fakes.make_environment(self, database=database, stores=self.env.stores)
+        self.store.fail = {'delete': exceptions.ObjectInUse()}
+        with self.assertLogs('glance.layers.store', 'ERROR') as logs, self.assertRaises(exceptions.ObjectInUse):
+            self.remove(self.image_id, 1)
+        self.assertIn(self.second, logs.output[0])
+
     def test_data_that_nobody_has_to_delete(self):
         for error in (exceptions.ObjectNotFound(), exceptions.StoreReadOnly(), exceptions.BadLocation()):
             one, two = (self.store.url('%s-%s' % (type(error).__name__, number)) for number in (1, 2))
