@@ -1,8 +1,10 @@
 """Stores whose backend itself lets projects read images are told who may.
 
 What takes a right away is done before the record changes, and refuses the change when the store does; what gives a right
-is done afterwards. A right that could not be given is logged: the record is what counts for downloads.
+is done afterwards, also when the record stayed as it was. A right that could not be given is logged: the record is what
+counts for downloads.
 """
+import contextlib
 import logging
 from collections.abc import Iterator, Sequence
 
@@ -28,10 +30,20 @@ class ShareImages(Images):
         if not (changes.added_locations or 'visibility' in changes.attributes):
             self.inner.save(image, from_status)
             return
-        if former is not None and _WIDTH[image.visibility] < _WIDTH[former.visibility]:
+        narrower = former is not None and _WIDTH[image.visibility] < _WIDTH[former.visibility]
+        if narrower:
             _share(self.env, image)
-        self.inner.save(image, from_status)
+        try:
+            self.inner.save(image, from_status)
+        except exceptions.GlanceError:
+            if narrower:
+                self._share_as_recorded(image.image_id)
+            raise
         _try_to_share(self.env, image)
+
+    def _share_as_recorded(self, image_id: str) -> None:
+        with contextlib.suppress(exceptions.GlanceError):
+            _try_to_share(self.env, self.inner.get(image_id))
 
     def upload(self, image: Image, source: Source, size: int | None = None, store: str | None = None) -> None:
         self.inner.upload(image, source, size, store)
@@ -47,9 +59,11 @@ class ShareMembers(Members):
 
     def remove(self, member: Member) -> None:
         _share(self.env, self.image, without=member.member_id)
-        self.inner.remove(member)
-        # Somebody may have been added, and this member been counted, meanwhile.
-        _try_to_share(self.env, self.image)
+        try:
+            self.inner.remove(member)
+        finally:
+            # Somebody may have been added, and this member been counted, meanwhile; or the member has stayed.
+            _try_to_share(self.env, self.image)
 
 
 def _share(env: Environment, image: Image, without: str | None = None) -> None:
@@ -71,7 +85,7 @@ def _share(env: Environment, image: Image, without: str | None = None) -> None:
 def _try_to_share(env: Environment, image: Image) -> None:
     try:
         _share(env, image)
-    except exceptions.StoreError as error:
+    except exceptions.GlanceError as error:
         LOG.error('Who may read image %s in its store could not be changed: %s', image.image_id, error)
 
 

@@ -1,5 +1,6 @@
 """Stores that let projects read images are told which, through the whole gateway."""
 import unittest
+from unittest import mock
 
 from glance import exceptions, gateway
 from tests.unit.layers import fakes
@@ -88,6 +89,27 @@ class AccessTest(unittest.TestCase):
         self.store.fail['set_acls'] = exceptions.StoreForbidden()
         self.assertRaises(exceptions.StoreForbidden, members.remove, members.get(fakes.FRIEND))
         self.assertEqual([fakes.FRIEND], [member.member_id for member in members.list()])
+
+    def test_right_is_given_back_when_the_record_stays(self):
+        image = self.add()
+        members = self.members(image)
+        members.add(members.new(fakes.FRIEND))
+        image = self.show(image, 'public')
+        self.told()
+        with mock.patch.object(self.env.database, 'image_update', side_effect=exceptions.DatabaseUnavailable()):
+            self.assertRaises(exceptions.DatabaseUnavailable, self.show, image, 'shared')
+        self.assertEqual([(False, [fakes.FRIEND]), (True, [])], self.told())
+        members = self.members(self.show(self.images.get(image.image_id), 'shared'))
+        self.told()
+        with mock.patch.object(self.env.database, 'member_delete', side_effect=exceptions.DatabaseUnavailable()):
+            self.assertRaises(exceptions.DatabaseUnavailable, members.remove, members.get(fakes.FRIEND))
+        self.assertEqual([(False, []), (False, [fakes.FRIEND])], self.told())
+
+    def test_change_that_is_recorded_succeeds_although_the_members_cannot_be_read(self):
+        image = self.add('private')
+        with mock.patch.object(self.env.database, 'member_list', side_effect=exceptions.DatabaseUnavailable()), \
+                self.assertLogs('glance.layers.access', 'ERROR'):
+            self.assertEqual('shared', self.show(image, 'shared').visibility)
 
     def test_right_that_cannot_be_given_is_logged(self):
         self.store.fail['set_acls'] = exceptions.StoreUnavailable()
