@@ -60,8 +60,14 @@ class DatabaseImages(Images):
         changes = image.changes
         if 'status' in changes.attributes and from_status is None:
             from_status = image.loaded.status
-        self._write_changes(image, from_status, charge=charge, set_properties=changes.set_properties,
-                            expected=_expected(image.loaded) if image.guarded else None)
+        try:
+            self._write_changes(image, from_status, charge=charge, set_properties=changes.set_properties,
+                                expected=_expected(image))
+        except exceptions.ChangedMeanwhile as error:
+            if image.guarded:
+                raise
+            # The client made no condition: what failed is not one of its own.
+            raise exceptions.Conflict(str(error)) from None
 
     def begin_work(self, image: Image, lease: Lease) -> None:
         changes = image.changes
@@ -237,10 +243,18 @@ def load(record: ImageRecord, caller: str | None = None) -> Image:
     return image
 
 
-def _expected(loaded: Image) -> ImageRecord:
-    return {'updated_at': loaded.updated_at, 'properties': loaded.extra_properties, 'tags': loaded.tags,
-            'locations': [_location_record(location) for location in loaded.locations],
-            **{name: getattr(loaded, name) for name in _COLUMNS}}
+def _expected(image: Image) -> ImageRecord | None:
+    """What the stored image must be like: all that was loaded of a guarded one.
+
+    Whoever takes a location away relies on the others being there, and who moves one on that it still is there.
+    """
+    loaded = image.loaded
+    locations = {'locations': [_location_record(location) for location in loaded.locations]}
+    if image.guarded:
+        return {'updated_at': loaded.updated_at, 'properties': loaded.extra_properties, 'tags': loaded.tags, **locations,
+                **{name: getattr(loaded, name) for name in _COLUMNS}}
+    moved = any(location.id is not None for location in _to_append(image))
+    return locations if moved or image.changes.removed_locations else None
 
 
 def _to_append(image: Image) -> list[Location]:

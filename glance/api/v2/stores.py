@@ -19,10 +19,5 @@ def remove_image(request: Request, store_id: str, image_id: str) -> webob.Respon
     image = images.get(image_id, rule='get_image_location')
     request.env.enforcer.check(request.context, 'delete_image_location', target_of(image))
     location.remove_all(image, lambda each: stores.name_of(each.url, each.metadata) == store_id)
-    # Another call may remove the location that this one relies on to be left.
-    image.guarded = True
-    try:
-        images.save(image)
-    except exceptions.ChangedMeanwhile as error:
-        raise exceptions.Conflict(str(error)) from None
+    images.save(image)
     return no_content()

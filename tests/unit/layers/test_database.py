@@ -110,6 +110,44 @@ class SaveTest(Base):
         self.assertEqual([('memory:///2', {'a': 'b'}), ('memory:///3', {})],
                          [(location.url, location.metadata) for location in self.images.get(image.image_id).locations])
 
+    def test_two_who_each_leave_the_location_of_the_other(self):
+        image_id = self.with_locations('memory:///1', 'memory:///2')
+        first, second = self.images.get(image_id), self.images.get(image_id)
+        first.locations, second.locations = first.locations[:1], second.locations[1:]
+        self.images.save(first)
+        with self.assertRaises(exceptions.Conflict) as raised:
+            self.images.save(second)
+        # Which is for those who made a condition.
+        self.assertNotIsInstance(raised.exception, exceptions.ChangedMeanwhile)
+        self.assertEqual(['memory:///1'], self.urls(image_id))
+
+    def test_a_location_that_is_gone_is_not_moved(self):
+        image_id = self.with_locations('memory:///1', 'memory:///2')
+        first, second = self.images.get(image_id), self.images.get(image_id)
+        first.locations = first.locations[:1]
+        second.locations.insert(0, Location('memory:///3'))
+        self.images.save(first)
+        self.assertRaises(exceptions.Conflict, self.images.save, second)
+        self.assertEqual(['memory:///1'], self.urls(image_id))
+
+    def test_other_changes_do_not_keep_a_location(self):
+        image_id = self.with_locations('memory:///1', 'memory:///2')
+        first, second = self.images.get(image_id), self.images.get(image_id)
+        first.name, first.extra_properties, first.tags = 'n', {'a': 'b'}, ['t']
+        second.locations = second.locations[:1]
+        self.images.save(first)
+        self.images.save(second)
+        self.assertEqual(['memory:///1'], self.urls(image_id))
+
+    def with_locations(self, *urls: str) -> str:
+        image = self.add()
+        image.locations = [Location(url) for url in urls]
+        self.images.save(image)
+        return image.image_id
+
+    def urls(self, image_id: str) -> list[str]:
+        return [location.url for location in self.images.get(image_id).locations]
+
     def test_a_lost_race_on_the_status(self):
         image = self.add()
         mine, theirs = self.images.get(image.image_id), self.images.get(image.image_id)
