@@ -8,16 +8,19 @@ the lock that nobody holds. So a file that is renamed, deleted or refused in the
 import contextlib
 import errno
 import fcntl
+import logging
 import os
 import stat
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from glance import exceptions
 from glance.cache.content import Content
 from glance.cache.layout import INCOMPLETE, INVALID, QUEUE, Layout
 from glance.store.base import Reader
 from glance.store.drivers import kernel
+
+LOG = logging.getLogger(__name__)
 
 _UNVERIFIED_MODE, _VERIFIED_MODE = 0o600, 0o640
 _WRITEBACK = 8 * 1024 * 1024
@@ -88,8 +91,16 @@ class Draft:
     def status(self) -> os.stat_result:
         return os.fstat(self._fd)
 
+    def release(self) -> None:
+        """Let readers have the end of the verified file: they do not wait for the disk, and it may fail them."""
+        os.fchmod(self._fd, _VERIFIED_MODE)
+
+    def flush(self) -> None:
+        """Wait until the disk has the file."""
+        os.fdatasync(self._fd)
+
     def publish(self) -> bool:
-        """Make the verified file the entry; False when the entry was deleted in the meantime, or exists.
+        """Make the flushed file the entry, for good; False when the entry was deleted in the meantime, or exists.
 
         The file gets its own name by its descriptor, so that it cannot be another one that is published.
         """
@@ -100,16 +111,13 @@ class Draft:
         except (FileNotFoundError, FileExistsError):
             return False
         self._unlink()
+        try:
+            self._layout.flush()
+        except OSError:
+            self._layout.remove(image_id, '')
+            raise
         self._layout.remove(image_id, QUEUE)
         return True
-
-    def release(self) -> None:
-        """Let readers have the end of the verified file, published or not."""
-        os.fchmod(self._fd, _VERIFIED_MODE)
-
-    def flush(self) -> None:
-        """Wait until the disk has the file. Nobody else waits: after a start of the machine entries are verified again."""
-        os.fdatasync(self._fd)
 
     def reject(self) -> str:
         """Put the file where the cleaner finds it; return where that is."""
@@ -180,6 +188,7 @@ class GrowingReader(_FallingBack):
 
     def __init__(self, fd: int, content: Content, open_rest: Callable[[int], Reader]):
         super().__init__(0, content.size, open_rest)
+        self._image_id = content.image_id
         self._fd: int | None = fd
         self._began = time.monotonic()
 
@@ -192,23 +201,38 @@ class GrowingReader(_FallingBack):
         if fd is not None:
             os.close(fd)
 
-    def wait(self, check: Callable[[], None]) -> bool:
-        """Wait for the end of the writer; tell whether all was verified. ``check`` is called now and then, and may raise."""
+    def is_orphan(self) -> bool:
+        """Whether the file was verified by a writer that died before the disk had it: after a power cut it may be anything."""
+        return bool(os.fstat(self._fd).st_mode & stat.S_IRGRP) and self._unlocked()
+
+    def wait(self, check: Callable[[], None]) -> None:
+        """Wait until the writer has published the entry or given up. ``check`` is called now and then, and may raise.
+
+        Raises StoreError when all was written and is not what the image consists of.
+        """
+        pauses = _pauses()
+        while not self._writer_ended():
+            check()
+            next(pauses)
         self._position = self.length
-        return self._available(check) >= self.length
+        self._available()
 
     def _read_cache(self, buffer: memoryview) -> int:
-        available = self._available(lambda: None)
+        available = self._available()
         if available <= self._position:
             return 0
-        return os.preadv(self._fd, [buffer[:available - self._position]], self._position)
+        try:
+            return os.preadv(self._fd, [buffer[:available - self._position]], self._position)
+        except OSError as error:
+            LOG.warning('What was cached of image %s cannot be read: %s.', self._image_id, error.strerror)
+            return 0
 
-    def _available(self, check: Callable[[], None]) -> int:
+    def _available(self) -> int:
         """Wait until there is more than was read, or nothing more will come; return the number of bytes there are.
 
         Raises StoreError when all was written and is not what the image consists of.
         """
-        pause = _FIRST_PAUSE
+        pauses = _pauses()
         while True:
             status = os.fstat(self._fd)
             if status.st_mode & stat.S_IRGRP:
@@ -218,9 +242,7 @@ class GrowingReader(_FallingBack):
                 return available
             if self._writer_ended():
                 break
-            check()
-            time.sleep(pause)
-            pause = min(pause * 2, _LONGEST_PAUSE)
+            next(pauses)
         status = os.fstat(self._fd)
         if status.st_mode & stat.S_IRGRP:
             return self.length
@@ -229,8 +251,9 @@ class GrowingReader(_FallingBack):
         return -1
 
     def _writer_ended(self) -> bool:
-        if time.monotonic() - self._began < _YOUNG:
-            return False
+        return time.monotonic() - self._began >= _YOUNG and self._unlocked()
+
+    def _unlocked(self) -> bool:
         try:
             fcntl.flock(self._fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -271,12 +294,25 @@ class EntryReader(_FallingBack):
             return 0
 
 
+def _pauses() -> Iterator[None]:
+    """Sleep at each step, for longer and longer."""
+    pause = _FIRST_PAUSE
+    while True:
+        time.sleep(pause)
+        yield
+        pause = min(pause * 2, _LONGEST_PAUSE)
+
+
 def follow(layout: Layout, content: Content, open_rest: Callable[[int], Reader]) -> GrowingReader | None:
     """A reader of the entry that somebody writes; None when nobody does. Raises OSError."""
     try:
-        return GrowingReader(_open(layout.path(content.image_id, INCOMPLETE)), content, open_rest)
+        reader = GrowingReader(_open(layout.path(content.image_id, INCOMPLETE)), content, open_rest)
     except FileNotFoundError:
         return None
+    if reader.is_orphan():
+        reader.close()
+        return None
+    return reader
 
 
 def _open(path: str) -> int:

@@ -70,6 +70,14 @@ class Layout:
                 removed = True
         return removed
 
+    def flush(self) -> None:
+        """Wait until the disk has the names of the entries."""
+        fd = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
     def scan(self, folder: str = '') -> list[tuple[str, os.stat_result]]:
         """Every regular file of an image in a folder, with its status. Raises CacheUnavailable."""
         found = []

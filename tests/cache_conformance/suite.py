@@ -1,4 +1,6 @@
 """The tests that the cache has to pass with every driver."""
+import contextlib
+import errno
 import hashlib
 import multiprocessing
 import os
@@ -9,13 +11,14 @@ import tempfile
 import threading
 import time
 import uuid
+from unittest import mock
 
 from glance import exceptions
-from glance.cache import cleaner, pruner
+from glance.cache import cleaner, filling, pruner
 from glance.cache.content import Content
 from glance.cache.core import SMALL, Cache
 from glance.cache.drivers.base import Entry
-from glance.cache.filling import HELD_BACK, Draft, EntryReader, GrowingReader
+from glance.cache.filling import HELD_BACK, Draft, EntryReader, GrowingReader, follow
 from glance.cache.layout import INCOMPLETE, INVALID, QUEUE, VERIFIED, Layout
 
 SECONDS = 30
@@ -121,11 +124,18 @@ class CacheConformance:
 
     def fill(self, data: bytes = b'data', cache: Cache | None = None, **values) -> Content:
         """Put an image into the cache as its first reader does."""
-        content = self.content(data, **values)
-        reader = (cache or self.cache).through(content, Store(data).open, local=False)
+        content, cache = self.content(data, **values), cache or self.cache
+        fills = cache.counters.fills
+        reader = cache.through(content, Store(data).open, local=False)
         self.assertEqual(data, read(reader))
         reader.close()
+        self.wait_for_fills(fills + 1, cache)
         return content
+
+    def wait_for_fills(self, number: int, cache: Cache | None = None) -> None:
+        """Wait until as many images arrived in the cache, which readers of their data do not wait for."""
+        counters = (cache or self.cache).counters
+        self.wait_for('fill', lambda: counters.fills == number)
 
     def open(self, content: Content, offset: int = 0, length: int | None = None, cache: Cache | None = None):
         reader = (cache or self.cache).open(content, offset, length, Store(b'').open)
@@ -247,6 +257,7 @@ class Filling(CacheConformance):
         store.gate.set()
         self.assertEqual([data[100_000:]] * 6, [read(reader) for reader in readers])
         self.assertEqual([0], store.opened)
+        self.wait_for_fills(1)
         self.assertEqual([content.image_id], [entry.image_id for entry in self.cache.entries()])
 
     def test_a_reader_who_leaves_does_not_end_the_fill(self):
@@ -257,7 +268,7 @@ class Filling(CacheConformance):
         read(reader, 10)
         reader.close()
         store.gate.set()
-        self.wait_for('entry', lambda: self.cache.is_cached(content.image_id))
+        self.wait_for_fills(1)
         self.assertEqual(data, read(self.open(content)))
 
     def test_wrong_data_breaks_the_transfer_and_is_never_an_entry(self):
@@ -331,6 +342,7 @@ class Filling(CacheConformance):
         self.assertEqual(len(data), len(read(reader)))
         self.assertEqual(data, read(self.cache.through(content, store.open, local=False)))
         self.assertEqual([0], store.opened)
+        self.wait_for_fills(1)
         self.assertEqual(data, read(self.open(content)))
 
     def test_recovery_removes_what_the_dead_left_and_nothing_of_the_living(self):
@@ -353,8 +365,83 @@ class Filling(CacheConformance):
         self.cache.delete(content.image_id)
         store.gate.set()
         self.assertEqual(data, read(reader))
+        self.wait_for_fills(1)
         self.assertEqual([], self.cache.entries())
         self.assertEqual([0], store.opened)
+
+    def test_an_entry_is_durable_before_it_is_published_and_published_before_it_is_recorded(self):
+        calls, real = [], {name: getattr(os, name) for name in ('fdatasync', 'link', 'fsync')}
+
+        def recorded(name):
+            def call(first, *args, **kwargs):
+                if name != 'fsync' or os.path.samestat(os.fstat(first), os.stat(self.directory)):
+                    calls.append(name)
+                return real[name](first, *args, **kwargs)
+            return mock.patch.object(filling.os, name, call)
+
+        record = self.cache.driver.record
+        with contextlib.ExitStack() as stack:
+            for name in real:
+                stack.enter_context(recorded(name))
+            stack.enter_context(mock.patch.object(
+                self.cache.driver, 'record', lambda entry: (calls.append('record'), record(entry))))
+            self.fill(os.urandom(2 * MIB))
+        self.assertEqual(['fdatasync', 'link', 'fsync', 'record'], calls)
+
+    def test_readers_do_not_wait_for_the_disk(self):
+        data = os.urandom(2 * MIB)
+        content, store, synced = self.content(data), Store(data), threading.Event()
+        self.addCleanup(synced.set)
+        real = os.fdatasync
+
+        def sync(fd):
+            self.assertTrue(synced.wait(SECONDS))
+            real(fd)
+        with mock.patch.object(filling.os, 'fdatasync', sync):
+            other = self.make_cache()
+            for cache in (self.cache, other):
+                self.assertEqual(data, read(cache.through(content, store.open, local=False)))
+            self.assertEqual(([0], []), (store.opened, self.cache.entries()))
+            # Who was to see to it that the image is cached does wait.
+            cached = []
+            fetching = threading.Thread(target=lambda: (other.fetch(content, store.open),
+                                                        cached.append(other.is_cached(content.image_id))))
+            fetching.start()
+            synced.set()
+            fetching.join(SECONDS)
+            self.assertEqual([True], cached)
+        self.assertIsNotNone(self.open(content))
+        self.assertEqual([0], store.opened)
+
+    def test_what_the_disk_does_not_take_is_no_entry_and_no_concern_of_readers(self):
+        for name in ('fdatasync', 'fsync'):
+            cache = self.make_cache()
+            data = os.urandom(2 * MIB)
+            content = self.content(data)
+            with mock.patch.object(filling.os, name, side_effect=OSError(errno.EIO, 'Input/output error')):
+                self.assertEqual(data, read(cache.through(content, Store(data).open, local=False)))
+                self.wait_for('failure', lambda counters=cache.counters: counters.failed_fills)
+            self.assertFalse(self.cache.is_cached(content.image_id))
+            self.assertEqual([], self.names(INCOMPLETE) + self.cache.driver.entries())
+            self.fill(data, image_id=content.image_id)
+            self.cache.clear()
+
+    def test_readers_go_on_with_the_store_when_the_disk_does_not_give_the_draft_back(self):
+        data = os.urandom(3 * MIB)
+        content, store = self.content(data), Store(data)
+        reader = self.cache.through(content, store.open, local=False)
+        with mock.patch.object(filling.os, 'preadv', side_effect=OSError(errno.EIO, 'Input/output error')):
+            self.assertEqual(data, read(reader))
+        self.assertEqual([0, 0], store.opened)
+
+    def test_what_a_writer_verified_before_it_died_is_not_believed(self):
+        # After a power cut the permissions may be there, and the data not.
+        content = self.content(b'data')
+        self.path(content, INCOMPLETE).write_bytes(b'\0' * 4)
+        self.path(content, INCOMPLETE).chmod(0o640)
+        self.assertIsNone(follow(self.cache.layout, content, Store(b'data').open))
+        self.fill(b'data', image_id=content.image_id)
+        self.assertEqual(b'data', read(self.open(content)))
 
     def test_a_full_disk_is_no_concern_of_readers(self):
         # More than any disk has: space is set aside before a byte is read.
@@ -537,6 +624,7 @@ class Keeping(CacheConformance):
         self.assertEqual(data, read(cache.through(self.content(data), Store(data).open, local=False)))
         store.gate.set()
         self.assertEqual(data, read(reader))
+        self.wait_for_fills(1, cache)
         self.assertEqual([content.image_id], [entry.image_id for entry in cache.entries()])
 
     def test_without_that_the_cache_grows_until_it_is_pruned(self):
@@ -586,6 +674,7 @@ class Keeping(CacheConformance):
         self.assertEqual(0, cleaner.clean(self.make_cache()))
         store.gate.set()
         self.assertEqual(data, read(reader))
+        self.wait_for_fills(1)
         self.assertIsNotNone(self.open(content))
 
     def test_fetching_waits_for_who_fills(self):

@@ -89,7 +89,7 @@ class CacheTestCase(ApiTestCase):
         """An image that is in the cache; the store is not asked for it any more."""
         image_id = self.image(data, **attributes)
         self.assertEqual(data, self.assertStatus(200, self.owner.get(f'/v2/images/{image_id}/file')).content)
-        self.assertIn(image_id, self.cached())
+        wait_for('entry', lambda: image_id in self.cached())
         self.web.requests.clear()
         return image_id
 
@@ -119,7 +119,8 @@ class TestServing(CacheTestCase):
             gate.opened.set()
             self.assertEqual([True] * 8, [each.result() == data for each in downloads])
         self.assertEqual(1, self.fetches(image_id))
-        self.assertEqual(len(data), self.cached()[image_id]['size'])
+        entry = wait_for('entry', lambda: self.cached().get(image_id))
+        self.assertEqual(len(data), entry['size'])
 
     def test_hits_and_ranges_come_from_the_cache(self):
         data = os.urandom(3 * MIB)
@@ -132,6 +133,9 @@ class TestServing(CacheTestCase):
             self.assertEqual((data[first:last + 1], f'bytes {first}-{last}/{len(data)}'),
                              (part.content, part.headers['Content-Range']))
         self.assertStatus(416, self.owner.get(f'/v2/images/{image_id}/file', headers={'Range': f'bytes={len(data)}-'}))
+        head = self.assertStatus(200, self.owner.request('HEAD', f'/v2/images/{image_id}/file'))
+        self.assertEqual((str(len(data)), whole.headers['ETag']), (head.headers['Content-Length'], head.headers['ETag']))
+        self.assertEqual([], self.web.requests)
         wait_for('four hits', lambda: self.cached()[image_id]['hits'] == 4)
         self.assertEqual(0, self.fetches(image_id))
 
@@ -213,7 +217,7 @@ class TestServing(CacheTestCase):
             response.raw.read(len(data), decode_content=False)
             raise requests.ConnectionError
         self.assertEqual(data, self.assertStatus(200, self.owner.get(f'/v2/images/{image_id}/file')).content)
-        self.assertIn(image_id, self.cached())
+        wait_for('entry', lambda: image_id in self.cached())
         wait_for('nothing incomplete', lambda: not os.listdir(self.cache / 'incomplete'))
 
     def test_a_directory_that_vanishes_keeps_nobody_from_the_data(self):
@@ -246,6 +250,7 @@ class TestTwoServices(CacheTestCase):
                 gate.opened.set()
                 self.assertEqual([True] * 4, [each.result().content == data for each in downloads])
             self.assertEqual(1, self.fetches(image_id))
+            wait_for('entry', lambda: image_id in self.cached())
             before = self.cached()[image_id]['hits']
             for client in (self.owner, there):
                 self.assertEqual(data, client.get(f'/v2/images/{image_id}/file').content)
@@ -368,8 +373,8 @@ class TestCentralized(CacheTestCase):
             self.assertEqual([], admin.get('/v2/cache').json()['cached_images'])
             self.assertEqual(['http://node1:9292'], admin.get(f'/v2/cache/nodes/{image_id}').json())
             self.assertEqual(b'data', admin.get(f'/v2/images/{image_id}/file').content)
-            self.assertEqual(['http://node1:9292', 'http://node2:9292'],
-                             self.client.get(f'/v2/cache/nodes/{image_id}').json())
+            wait_for('entry of both', lambda: ['http://node1:9292', 'http://node2:9292'] == self.client.get(
+                f'/v2/cache/nodes/{image_id}').json())
         self.assertStatus(404, self.client.get(f'/v2/cache/nodes/{uuid.uuid4()}'))
 
 

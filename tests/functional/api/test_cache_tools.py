@@ -179,7 +179,7 @@ class TestByCron(ToolsTestCase):
         self.assertEqual([], problems)
         self.assertGreater(len(count), 20)
         self.assertEqual(0, self.tool('cleaner'))
-        self.assertEqual([], os.listdir(self.cache / 'incomplete'))
+        wait_for('the last fill', lambda: not os.listdir(self.cache / 'incomplete'))
         files = {path.name for path in self.cache.iterdir() if path.is_file() and len(path.name) == 36}
         self.assertEqual(files, set(self.cached()))
 
@@ -234,7 +234,7 @@ class TestFullDisk(ToolsTestCase):
         self.assertEqual({}, self.cached())
         self.assertEqual([], os.listdir(self.cache / 'incomplete') + os.listdir(self.cache / 'invalid'))
         self.assertEqual(small, self.client.get(f'/v2/images/{other}/file').content)
-        self.assertIn(other, self.cached())
+        wait_for('entry', lambda: other in self.cached())
         filler = self.cache / 'filler'
         with contextlib.suppress(OSError), filler.open('wb', buffering=0) as file:
             while True:
