@@ -7,7 +7,7 @@ from glance.environment import Environment
 from glance.layers.access import ShareImages, ShareMembers
 from glance.layers.authorization import AuthorizeImages, AuthorizeMembers
 from glance.layers.base import Images, Members
-from glance.layers.cache import CacheImages
+from glance.layers.cache import CacheImages, ConsultCache
 from glance.layers.database import DatabaseImages, DatabaseMembers
 from glance.layers.encryption_key import DisposeKeys
 from glance.layers.location import LocateImages
@@ -21,17 +21,20 @@ from glance.layers.store import StoreImages
 
 # Outermost first.
 IMAGE_LAYERS = (AuthorizeImages, EnforceImages, ProtectImages, QuotaImages, SignImages, LocateImages, DisposeKeys,
-                ShareImages, CacheImages, StoreImages, NotifyImages, ReserveImages)
+                ShareImages, ConsultCache, CacheImages, StoreImages, NotifyImages, ReserveImages)
 MEMBER_LAYERS = (AuthorizeMembers, EnforceMembers, QuotaMembers, ShareMembers, NotifyMembers)
 # For work of the service itself, which nobody may be refused and nobody is told of.
 SERVICE_LAYERS = (StoreImages,)
 
 
-def images(context: RequestContext, env: Environment, cached: bool = False) -> Images:
-    """Return the images as this caller may use them; ``cached`` lets data come from the cache of the node, if it has one."""
-    without = {layer for layer, wanted in ((ProtectImages, env.protections is not None),
-                                           (CacheImages, cached and env.cache is not None)) if not wanted}
-    return _stack([layer for layer in IMAGE_LAYERS if layer not in without], context, env)
+def images(context: RequestContext, env: Environment, cached: bool = False, fill: bool = True) -> Images:
+    """Return the images as this caller may use them.
+
+    ``cached`` lets data come from the cache of the node, if it has one, ``fill`` lets it go there as well.
+    """
+    cached = cached and env.cache is not None
+    wanted = {ProtectImages: env.protections is not None, CacheImages: cached and fill, ConsultCache: cached and not fill}
+    return _stack([layer for layer in IMAGE_LAYERS if wanted.get(layer, True)], context, env)
 
 
 def service_images(env: Environment) -> Images:

@@ -37,8 +37,7 @@ class Request(webob.Request):
     def images(self) -> Images:
         """The images as this caller may use them; where the filter ``cache`` is in the pipeline, through the cache."""
         # Who asks for the head only does not want the data to be fetched.
-        cached = 'glance.cache' in self.environ and self.method != 'HEAD'
-        return gateway.images(self.context, self.env, cached)
+        return gateway.images(self.context, self.env, 'glance.cache' in self.environ, fill=self.method != 'HEAD')
 
     @property
     def has_body(self) -> bool:

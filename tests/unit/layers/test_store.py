@@ -513,8 +513,8 @@ class OrderTest(unittest.TestCase):
         class Cache:
             """No more than the gateway has to see."""
         env = dataclasses.replace(fakes.make_environment(self), cache=Cache())
-        for cached, below in ((True, 'CacheImages'), (False, 'StoreImages')):
-            layer, names = gateway.images(fakes.caller(), env, cached), []
+        for cached, fill, below in ((True, True, 'CacheImages'), (True, False, 'ConsultCache'), (False, True, 'StoreImages')):
+            layer, names = gateway.images(fakes.caller(), env, cached, fill), []
             while not isinstance(layer, DatabaseImages):
                 names.append(type(layer).__name__)
                 layer = layer.inner
