@@ -50,7 +50,7 @@ def _start_one(server: Server, options: StartOptions, keeper: Keeper) -> int:
         if server.pid_file.exists():
             _say('Removing the stale pid file %s' % server.pid_file)
             server.forget()
-        _say('Starting %s %s'.rstrip() % (server.name, ' '.join(options.arguments)))
+        _say(' '.join(('Starting', server.name, *options.arguments)))
         if options.respawn:
             keeper.start(server)
         else:

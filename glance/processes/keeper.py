@@ -1,5 +1,6 @@
 """Stays with servers and starts those again that end, unless somebody meant them to."""
 import collections
+import contextlib
 import os
 import signal
 import subprocess
@@ -78,7 +79,8 @@ class Keeper:
     def _stop_all(self) -> None:
         for pid, (server, popen, _) in self._kept.items():
             self._tell('Stopping %s[%d]' % (server.name, pid))
-            with Process(pid) as process:
+            # The signal may have come when the process had just been waited for.
+            with contextlib.suppress(ProcessLookupError), Process(pid) as process:
                 if not server.terminate(process, STOP_SECONDS):
                     process.kill()
             popen.wait()

@@ -23,7 +23,7 @@ class Process:
         return bool(self._ending.poll(seconds * 1000))
 
     def send(self, number: int) -> None:
-        """Send a signal; nothing happens when the process has ended. Raises PermissionError."""
+        """Send a signal, or with 0 only ask; nothing happens when the process has ended. Raises PermissionError."""
         with contextlib.suppress(ProcessLookupError):
             signal.pidfd_send_signal(self._descriptor, number)
 

@@ -86,7 +86,7 @@ class Server:
             os.close(descriptor)
 
     def launch(self, arguments: Sequence[str], capture_output: bool) -> subprocess.Popen:
-        """Start the program in a session of its own and record its process. Raises ConfigurationError.
+        """Start the program in a session of its own and record its process. Raises ConfigurationError, leaving none behind.
 
         With ``capture_output`` what it prints goes to syslog.
         """
@@ -96,24 +96,27 @@ class Server:
         try:
             process = subprocess.Popen(command, env=environment, start_new_session=True, stdin=subprocess.DEVNULL,
                                        stdout=writing or subprocess.DEVNULL, stderr=subprocess.STDOUT)
-            if reading is not None:
-                _start_logger('%s[%d]' % (self.name, process.pid), reading)
+            try:
+                if reading is not None:
+                    _start_logger('%s[%d]' % (self.name, process.pid), reading)
+                self._record(process)
+            except ConfigurationError:
+                process.terminate()
+                process.wait()
+                raise
         finally:
             for descriptor in (reading, writing):
                 if descriptor is not None:
                     os.close(descriptor)
-        self._record(process)
         return process
 
     def _record(self, process: subprocess.Popen) -> None:
-        """Write the pid file whole or not at all; a process that cannot be recorded is ended."""
+        """Write the pid file whole or not at all. Raises ConfigurationError."""
         temporary = self.pid_file.with_name('.%s.%d' % (self.pid_file.name, os.getpid()))
         try:
             temporary.write_text('%d\n' % process.pid)
             temporary.replace(self.pid_file)
         except OSError as error:
-            process.terminate()
-            process.wait()
             temporary.unlink(missing_ok=True)
             raise ConfigurationError('The pid file %s cannot be written: %s' % (self.pid_file, error.strerror)) from error
 
@@ -125,7 +128,11 @@ class Server:
             raise ConfigurationError('The pid file %s cannot be removed: %s' % (self.pid_file, error.strerror)) from error
 
     def terminate(self, process: Process, patience: float) -> bool:
-        """Forget the process and ask it to end; return whether it does within ``patience`` seconds."""
+        """Forget the process and ask it to end; return whether it does within ``patience`` seconds.
+
+        Raises PermissionError for a process of somebody else, which stays on record.
+        """
+        process.send(0)
         self.forget()
         process.send(signal.SIGTERM)
         return process.ends_within(patience)

@@ -1,7 +1,9 @@
 import contextlib
 import io
+import os
 import pathlib
 import resource
+import signal
 import subprocess
 import sys
 import tempfile
@@ -9,6 +11,9 @@ import unittest
 from unittest import mock
 
 from glance.processes import control, programs, server
+from glance.processes import keeper as keeper_module
+from glance.processes.control import StartOptions
+from glance.processes.keeper import Keeper
 from glance.processes.process import Process
 from glance.processes.server import Server
 
@@ -109,6 +114,56 @@ class Ending(ProcessTestCase):
             popen.wait()
             process.send(15)
             process.kill()
+
+
+    def test_a_server_of_somebody_else_stays_on_record(self):
+        process = self.start(self.script('glance-api', IGNORES_TERM))
+        pid_file = self.folder / 'api.pid'
+        pid_file.write_text('%d\n' % process.pid)
+        with mock.patch.object(signal, 'pidfd_send_signal', side_effect=PermissionError), \
+                contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()) as errors:
+            self.assertEqual(1, control.stop([Server(programs.named('api')[0], str(pid_file))]))
+        self.assertIn('belongs to another user', errors.getvalue())
+        self.assertTrue(pid_file.exists())
+
+    def test_servers_behind_one_that_was_just_waited_for_are_stopped_too(self):
+        first, last = subprocess.Popen(['true']), self.start('sh', '-c', 'echo; exec sleep 600')
+        first.wait()
+        launched = [first, last]
+        keeper = Keeper(lambda server: launched.pop(0), lambda text: None)
+        for program in programs.named('all')[:2]:
+            keeper.start(Server(program, str(self.folder / program.name)))
+        signals, wait = [keeper_module._Stopped], os.waitpid
+
+        def interrupted_once(*arguments):
+            if signals:
+                raise signals.pop()
+            return wait(*arguments)
+        with mock.patch('os.waitpid', interrupted_once):
+            keeper.watch()
+        self.assertEqual(-signal.SIGTERM, last.returncode)
+
+
+class Starting(ProcessTestCase):
+
+    def test_nothing_runs_on_without_the_logger_that_was_asked_for(self):
+        self.script('glance-api', IGNORES_TERM.replace('SIG_IGN', 'SIG_DFL'))
+        launched, real = [], subprocess.Popen
+
+        def popen(*args, **kwargs):
+            launched.append(real(*args, **kwargs))
+            return launched[-1]
+        pid_file = self.folder / 'api.pid'
+        with mock.patch.dict('os.environ', PATH=str(self.folder)), mock.patch.object(subprocess, 'Popen', popen), \
+                contextlib.redirect_stdout(io.StringIO()) as output, contextlib.redirect_stderr(io.StringIO()) as errors:
+            self.assertEqual(1, control.start([Server(programs.named('api')[0], str(pid_file))],
+                                              StartOptions(capture_output=True)))
+        self.addCleanup(launched[0].wait)
+        self.addCleanup(launched[0].kill)
+        self.assertIn('"logger"', errors.getvalue())
+        self.assertEqual('Starting glance-api\n', output.getvalue())
+        self.assertIsNotNone(launched[0].returncode)
+        self.assertFalse(pid_file.exists())
 
 
 class Limits(unittest.TestCase):
