@@ -22,6 +22,8 @@ _MOST_PATIENCE = 16 * PATIENCE
 _SHORT = 0.05
 """Seconds that a job takes which computes; one that takes longer waits for something."""
 _IDLE_SECONDS = 30
+_RETRY_SECONDS = 0.1
+"""Seconds until another thread is tried after the system has refused one."""
 
 
 class ThreadPool:
@@ -56,12 +58,13 @@ class ThreadPool:
             self._jobs.append(job)
         if self._seems_to_wait():
             self._add_thread()
-        elif not self._watching:
+        else:
             self._watch()
 
-    def _watch(self) -> None:
-        self._watching = True
-        self._call_later(PATIENCE, self._check)
+    def _watch(self, seconds: float = PATIENCE) -> None:
+        if not self._watching:
+            self._watching = True
+            self._call_later(seconds, self._check)
 
     def _check(self) -> None:
         """Add a thread for the jobs that wait, if the pool has not taken one lately."""
@@ -93,9 +96,10 @@ class ThreadPool:
         try:
             threading.Thread(target=self._work, name='request', daemon=True).start()
         except RuntimeError as error:
-            self._threads -= 1
+            with self._lock:
+                self._threads -= 1
             LOG.error('No further thread can be started for requests: %s', error)
-            self._watch()
+            self._watch(_RETRY_SECONDS)
 
     def _work(self) -> None:
         wake = threading.Lock()

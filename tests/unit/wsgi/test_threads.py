@@ -66,6 +66,17 @@ class ThreadPoolTest(unittest.TestCase):
     def test_never_beyond_its_limit(self):
         self.assertEqual(3, self.run_blocking(limit=3, jobs=10))
 
+    def test_system_without_room_for_threads_is_asked_at_a_steady_pace(self):
+        pool = ThreadPool(lambda job: None, 10, self.loop.call_later)
+        with mock.patch.object(threading.Thread, 'start', side_effect=RuntimeError("can't start new thread")), \
+                self.assertLogs('glance.wsgi.threads', 'ERROR'):
+            for job in range(3):
+                pool.submit(job)
+            for _ in range(10):
+                self.loop.advance()
+                self.assertEqual(1, len(self.loop.calls))
+        self.assertEqual(3, pool.busy)
+
     def blocked(self) -> tuple[ThreadPool, threading.Semaphore, mock.Mock]:
         """A pool whose jobs wait, what is released for each that begins, and the clock."""
         patcher = mock.patch.object(threads, 'time')
