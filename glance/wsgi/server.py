@@ -103,6 +103,8 @@ class Server:
         if not parts[0].workers:
             LOG.error('workers = 0 takes effect after a restart only; the number of workers stays %d.',
                       self._settings.workers)
+            if parts[1] is not self._listener:
+                parts[1].close()
             return None
         self._pending = parts
         return self._generation(*parts)

@@ -19,6 +19,7 @@ from glance.wsgi.systemd import Notifier
 LOG = logging.getLogger(__name__)
 
 _FIRST_DELAY, _LONGEST_DELAY = 0.1, 30.0
+_NO_ROOM_DELAY = 1.0
 _MOST_FAILURES, _FAILURE_WINDOW = 10, 60.0
 _KILL_AFTER = 5.0
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR2, signal.SIGCHLD)
@@ -248,11 +249,22 @@ class Supervisor:
     def _look_after(self, generation: Generation, slot: Slot) -> None:
         if slot.child and (code := slot.child.reap()) is not None:
             self._mourn(slot, code)
-            if generation is self._incoming and not self._stopping:
-                self._give_up_reload(generation)
-        abandoned = generation is not self._current and generation is not self._incoming
-        if not slot.child and not self._stopping and not abandoned and time.monotonic() >= slot.start_at:
+            failed = True
+        else:
+            abandoned = generation is not self._current and generation is not self._incoming
+            due = not slot.child and not self._stopping and not abandoned and time.monotonic() >= slot.start_at
+            failed = due and not self._start(generation, slot)
+        if failed and generation is self._incoming and not self._stopping:
+            self._give_up_reload(generation)
+
+    def _start(self, generation: Generation, slot: Slot) -> bool:
+        """Fork a worker; False when the system has no room for one at the moment."""
+        try:
             slot.child = self._fork(generation)
+        except OSError as error:
+            LOG.error('No worker can be started at the moment: %s', error.strerror)
+            slot.start_at = time.monotonic() + _NO_ROOM_DELAY
+        return slot.child is not None
 
     def _mourn(self, slot: Slot, code: int) -> None:
         now, pid = time.monotonic(), slot.child.pid
@@ -278,15 +290,21 @@ class Supervisor:
     def _fork(self, generation: Generation) -> Child:
         ours, theirs = socket.socketpair()
         everything = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+
+        def let_go() -> None:
+            ours.close()
+            self._become_child()
+            signal.pthread_sigmask(signal.SIG_SETMASK, everything)
         try:
             pid = os.fork()
-            if not pid:
-                ours.close()
-                self._become_child()
-                signal.pthread_sigmask(signal.SIG_SETMASK, everything)
-                _run_child(generation.serve, theirs)
-        finally:
+        except OSError:
+            ours.close()
+            theirs.close()
             signal.pthread_sigmask(signal.SIG_SETMASK, everything)
+            raise
+        if not pid:
+            _run_child(let_go, generation.serve, theirs)
+        signal.pthread_sigmask(signal.SIG_SETMASK, everything)
         theirs.close()
         child = Child(pid, ours)
         self._selector.register(ours, selectors.EVENT_READ, child)
@@ -331,10 +349,12 @@ class Supervisor:
                 self._notifier.alive()
 
 
-def _run_child(serve: Callable[[socket.socket, Callable[[], None]], int], lifeline: socket.socket) -> None:
+def _run_child(let_go: Callable[[], None], serve: Callable[[socket.socket, Callable[[], None]], int],
+               lifeline: socket.socket) -> None:
     """The life of a worker; does not return."""
     code = 1
     try:
+        let_go()
         code = serve(lifeline, lambda: lifeline.send(_READY))
     except Exception:
         LOG.critical('Worker %d failed', os.getpid(), exc_info=True)

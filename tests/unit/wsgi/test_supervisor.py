@@ -1,12 +1,17 @@
+import dataclasses
+import errno
 import os
+import signal
 import socket
 import tempfile
 import unittest
+from unittest import mock
 
 from glance.exceptions import ConfigurationError
-from glance.wsgi import listener
+from glance.wsgi import listener, supervisor
+from glance.wsgi.server import Server
 from glance.wsgi.settings import Settings
-from glance.wsgi.supervisor import Failures
+from glance.wsgi.supervisor import Failures, Generation, Supervisor
 from glance.wsgi.systemd import Notifier
 
 
@@ -36,6 +41,45 @@ class FailuresTest(unittest.TestCase):
             failures.add(moment * 10.0)
         self.assertFalse(failures.too_many(90.0))
         self.assertEqual(0.0, failures.delay(1000.0))
+
+
+class SupervisorTest(unittest.TestCase):
+
+    def test_a_system_without_room_for_workers_is_asked_again(self):
+        def serve(lifeline, ready):
+            ready()
+            signal.pause()
+        refusals, fork = [BlockingIOError(errno.EAGAIN, 'no room'), OSError(errno.ENOMEM, 'no room')], os.fork
+
+        def fork_later():
+            if refusals:
+                raise refusals.pop()
+            return fork()
+        handlers = {number: signal.getsignal(number) for number in supervisor._SIGNALS}
+        self.addCleanup(lambda: [signal.signal(number, handler) for number, handler in handlers.items()])
+        self.addCleanup(signal.set_wakeup_fd, -1)
+        notifier = Notifier({})
+        with mock.patch.object(os, 'fork', fork_later), mock.patch.object(supervisor, '_NO_ROOM_DELAY', 0.01), \
+                mock.patch.object(notifier, 'ready', lambda text: os.kill(os.getpid(), signal.SIGTERM)), \
+                self.assertLogs('glance.wsgi.supervisor') as logs:
+            code = Supervisor(Generation(1, serve, 60), lambda: None, lambda succeeded: None, lambda: None, lambda: None,
+                              notifier).run()
+        self.assertEqual(0, code)
+        self.assertEqual(2, sum('No worker can be started' in line for line in logs.output))
+
+
+class ReloadTest(unittest.TestCase):
+
+    def test_a_refused_configuration_leaves_no_socket_behind(self):
+        present = Settings('127.0.0.1', 0)
+        server = Server(present, lambda: None, lambda: dataclasses.replace(present, bind_host='127.0.0.2', workers=0))
+        server._listener, other = listener.bind(present, 0), listener.bind(present, 0)
+        self.addCleanup(server._listener.close)
+        self.addCleanup(other.close)
+        with mock.patch.object(listener, 'bind', return_value=other), self.assertLogs('glance.wsgi.server', 'ERROR'):
+            self.assertIsNone(server._next_generation())
+        self.assertEqual(-1, other.socket.fileno())
+        self.assertNotEqual(-1, server._listener.socket.fileno())
 
 
 class NotifierTest(unittest.TestCase):
