@@ -162,7 +162,16 @@ class Cache:
         thread = threading.Thread(target=self._fill, args=(draft, content, source), name='cache-fill', daemon=True)
         with self._lock:
             self._threads.add(thread)
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError as error:
+            LOG.warning('Image %s is not cached: %s.', content.image_id, error)
+            with self._lock:
+                self._threads.discard(thread)
+            # Whoever reads along waits until the draft is given up.
+            self._drop(draft)
+            reader.close()
+            return source
         return reader
 
     def _open_for(self, draft: Draft, open_store: OpenStore) -> Reader:
@@ -189,7 +198,8 @@ class Cache:
             reader = follow(self.layout, content, open_store)
             if reader is None:
                 if self.layout.status(content.image_id) is None:
-                    raise exceptions.CacheUnavailable('There is no room for image %s in the cache.' % content.image_id)
+                    raise exceptions.CacheUnavailable('Image %s cannot be cached: it is empty, there is no room for it, or '
+                                                      'too many are being cached.' % content.image_id)
                 return
             try:
                 reader.wait(self.background.check)
@@ -352,7 +362,7 @@ class Cache:
         return [image_id for image_id, _ in sorted(self.layout.scan(QUEUE), key=lambda found: found[1].st_mtime_ns)]
 
     def queue(self, image_id: str) -> bool:
-        """Have an image fetched; False when it is cached, being cached or queued already. Raises CacheUnavailable."""
+        """Have an image fetched; False when it is cached or queued already. Raises CacheUnavailable."""
         with unavailable('written to'):
             if self.layout.status(image_id) is not None or self.layout.status(image_id, QUEUE) is not None:
                 return False

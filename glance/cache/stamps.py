@@ -3,6 +3,7 @@
 A stamp holds as long as the file is the same one, of the same size, not written to since, and the machine was not started
 again: what a power cut left on the disk is read and hashed before it is served.
 """
+import contextlib
 import dataclasses
 import json
 import os
@@ -72,9 +73,10 @@ class Stamps:
         self._known[image_id] = stamp
 
     def remove(self, image_id: str) -> None:
-        """Forget the entry."""
+        """Forget the entry. A stamp that cannot be removed vouches for nothing but the file that it is of."""
         self._known.pop(image_id, None)
-        self._layout.remove(image_id, VERIFIED)
+        with contextlib.suppress(OSError):
+            self._layout.remove(image_id, VERIFIED)
 
 
 def boot_id() -> str:

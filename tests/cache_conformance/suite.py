@@ -16,7 +16,7 @@ from unittest import mock
 from glance import exceptions
 from glance.cache import cleaner, filling, pruner
 from glance.cache.content import Content
-from glance.cache.core import SMALL, Cache
+from glance.cache.core import MAX_FILLS, SMALL, Cache
 from glance.cache.drivers.base import Entry
 from glance.cache.filling import HELD_BACK, Draft, EntryReader, GrowingReader, follow
 from glance.cache.layout import INCOMPLETE, INVALID, QUEUE, VERIFIED, Layout
@@ -443,6 +443,14 @@ class Filling(CacheConformance):
         self.fill(b'data', image_id=content.image_id)
         self.assertEqual(b'data', read(self.open(content)))
 
+    def test_a_system_without_room_for_threads_is_no_concern_of_readers(self):
+        content, store = self.content(b'data'), Store(b'data')
+        for _ in range(MAX_FILLS + 1):
+            with mock.patch.object(threading.Thread, 'start', side_effect=RuntimeError("can't start new thread")):
+                self.assertEqual(b'data', read(self.cache.through(content, store.open, local=False)))
+        self.assertEqual([], self.names(INCOMPLETE))
+        self.fill(b'data', image_id=content.image_id)
+
     def test_a_full_disk_is_no_concern_of_readers(self):
         # More than any disk has: space is set aside before a byte is read.
         content = self.content(b'data', size=2 ** 55)
@@ -556,6 +564,13 @@ class Serving(CacheConformance):
         self.cache.clear()
         self.assertEqual(b'data', read(reader))
 
+    def test_a_file_system_that_became_read_only_is_no_concern_of_readers(self):
+        content, store = self.fill(b'data'), Store(b'data')
+        os.truncate(self.path(content), 2)
+        error = OSError(errno.EROFS, 'Read-only file system')
+        with mock.patch('os.rename', side_effect=error), mock.patch('os.unlink', side_effect=error):
+            self.assertIsNone(self.cache.open(content, 0, None, store.open))
+
     def test_a_disk_that_fails_sends_readers_to_the_store(self):
         content, store = self.fill(b'data'), Store(b'data')
         reader = self.cache.open(content, 0, None, store.open)
@@ -664,6 +679,23 @@ class Keeping(CacheConformance):
         self.assertEqual(['foreign'], self.names(INVALID))
         self.assertEqual([entry.image_id], self.names(VERIFIED))
         self.assertIsNotNone(self.open(entry))
+
+    def test_cleaning_goes_on_when_others_remove_something_meanwhile(self):
+        for number in range(2):
+            (self.directory / VERIFIED / ('%s.%d' % (uuid.uuid4(), number))).write_text('{}')
+        lstat = os.lstat
+
+        def late(path):
+            os.unlink(path)
+            return lstat(path)
+        with mock.patch('os.lstat', late):
+            self.assertEqual(0, cleaner.clean(self.cache))
+        self.assertEqual([], self.names(VERIFIED))
+
+    def test_what_the_file_system_refuses_is_told(self):
+        (self.directory / INVALID / str(uuid.uuid4())).write_bytes(b'x')
+        with mock.patch('os.unlink', side_effect=OSError(errno.EROFS, 'Read-only file system')):
+            self.assertRaisesRegex(exceptions.CacheUnavailable, 'Read-only', cleaner.clean, self.cache)
 
     def test_what_is_being_written_is_not_cleaned_however_old(self):
         data = os.urandom(2 * MIB)

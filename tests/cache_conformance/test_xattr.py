@@ -24,6 +24,15 @@ class Attributes(suite.CacheConformance, XattrCase):
         self.assertIn(b'hash', os.getxattr(self.path(wrong, INVALID), 'user.error'))
         self.assertFalse((self.directory / 'checkme').exists())
 
+    def test_processes_that_begin_at_once_do_not_disturb_each_other(self):
+        setxattr, checkme = os.setxattr, self.directory / 'checkme'
+
+        def late(*arguments):
+            checkme.unlink(missing_ok=True)
+            setxattr(*arguments)
+        with mock.patch('os.setxattr', late):
+            self.make_driver(self.cache.layout)
+
     def test_a_file_system_without_attributes_is_refused(self):
         with mock.patch('os.setxattr', side_effect=OSError(95, 'Operation not supported')):
             self.assertRaisesRegex(exceptions.ConfigurationError, 'choose another driver', self.make_driver, self.cache.layout)

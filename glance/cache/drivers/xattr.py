@@ -22,8 +22,9 @@ class XattrDriver:
         self._layout = layout
         path = os.path.join(layout.directory, _PROBE)
         try:
-            with open(path, 'w'):
-                os.setxattr(path, _HITS, b'1')
+            # By its descriptor, since another process that begins now uses the same name and removes it.
+            with open(path, 'w') as file:
+                os.setxattr(file.fileno(), _HITS, b'1')
         except OSError as error:
             raise exceptions.ConfigurationError(
                 'image_cache_driver = xattr: the file system of %s keeps no extended attributes of users (%s); choose '
