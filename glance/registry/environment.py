@@ -1,6 +1,8 @@
 """What a process of glance-registry needs to serve requests."""
 import dataclasses
 import logging
+from collections.abc import Callable
+from typing import TypeVar
 
 from oslo_config import cfg
 
@@ -14,6 +16,7 @@ from glance.registry.peers import Peers
 from glance.registry.repetition import Repetition
 
 LOG = logging.getLogger(__name__)
+Result = TypeVar('Result')
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -32,6 +35,15 @@ class RegistryEnvironment:
 
     def begin(self) -> None:
         """There is no work beside requests."""
+
+    def together(self, work: Callable[[], Result]) -> Result:
+        """Do what ``work`` does to the records as a whole, or nothing of it; it may run more than once.
+
+        Raises Invalid where there are no transactions, and DatabaseUnavailable.
+        """
+        if not isinstance(self.database, SQLDatabase):
+            raise exceptions.Invalid('The records of this registry know no transactions; leave X-Glance-Rpc-Atomic out.')
+        return self.database.engine.together(work)
 
     def close(self) -> None:
         """Finish what is remembered and close the connections to the database."""

@@ -1,7 +1,8 @@
 """``POST /rpc``: a list of commands in, a list of their results out.
 
 The whole list is checked before the first command runs. A command that fails has an error for its result, and the ones
-behind it run. One for which the time is over when its turn comes has an error as well.
+behind it run. One for which the time is over when its turn comes has an error as well. Where the client wants all of them
+or none (``X-Glance-Rpc-Atomic``), the first error undoes what was done, and nothing behind it runs.
 """
 import gzip
 import logging
@@ -13,6 +14,7 @@ from oslo_config import cfg
 
 from glance import exceptions
 from glance.context import RequestContext
+from glance.db.sqlalchemy.engine import DATABASE_ERRORS
 from glance.db.sqlalchemy.request_keys import Taken
 from glance.db.wire import codecs
 from glance.registry import peers
@@ -72,6 +74,8 @@ class Endpoint:
         headers = [('Content-Type', 'application/json'), ('Cache-Control', 'no-store'),
                    ('X-Glance-Rpc-Version', dialect.version)]
         repetition = environ['glance.environment'].repetition
+        if _all_or_none(environ):
+            headers.append(('X-Glance-Rpc-Atomic', 'true'))
         if repetition:
             headers.append(('X-Glance-Request-Key-Ttl', str(repetition.ttl)))
         if len(results) > _COMPRESSED_FROM and _takes_gzip(environ):
@@ -82,7 +86,7 @@ class Endpoint:
 
     def _serve(self, environ: dict[str, Any], dialect: Dialect) -> bytes:
         context, env = environ['glance.context'], environ['glance.environment']
-        deadline = _deadline(environ.get('HTTP_X_GLANCE_DEADLINE'))
+        deadline, together = _deadline(environ.get('HTTP_X_GLANCE_DEADLINE')), _all_or_none(environ)
         dialect.admit(context)
         length = environ.get('CONTENT_LENGTH')
         body = whole_body.read(environ['wsgi.input'], int(length) if length else None, self._conf.registry_max_body)
@@ -90,12 +94,12 @@ class Endpoint:
         commands = [self._prepare(dialect, place, command, context, env) for place, command in enumerate(_commands(body))]
 
         def carry_out() -> bytes:
-            texts = [_carry_out(dialect, command, context, env, deadline) for command in commands]
+            texts = (_carry_out_together if together else _carry_out_each)(dialect, commands, context, env, deadline)
             return ('[%s]' % ','.join(texts)).encode('ascii')
         key = environ.get('HTTP_X_GLANCE_REQUEST_KEY')
         if key is None or env.repetition is None or all(command.reads for command in commands):
             return carry_out()
-        request = dialect.version, context.user_id or '', context.project_id or '', body
+        request = dialect.version, context.user_id or '', context.project_id or '', body, *(['together'] if together else [])
         return env.repetition.once(key, request, deadline, carry_out)
 
     def _dialect(self, environ: dict[str, Any]) -> Dialect:
@@ -130,6 +134,14 @@ def _deadline(text: str | None) -> float:
     return time.monotonic() + int(text) / 1000
 
 
+def _all_or_none(environ: dict[str, Any]) -> bool:
+    """Tell what ``X-Glance-Rpc-Atomic`` says. Raises Invalid."""
+    text = environ.get('HTTP_X_GLANCE_RPC_ATOMIC', 'false').strip().lower()
+    if text not in ('true', 'false'):
+        raise exceptions.Invalid('The header X-Glance-Rpc-Atomic must be true or false.')
+    return text == 'true'
+
+
 def _takes_gzip(environ: dict[str, Any]) -> bool:
     offers = environ.get('HTTP_ACCEPT_ENCODING', '').replace(' ', '').lower().split(',')
     return any(offer.startswith('gzip') and not offer.endswith((';q=0', ';q=0.0')) for offer in offers)
@@ -149,25 +161,59 @@ def _commands(body: bytes) -> list[Any]:
     return commands
 
 
-def _carry_out(dialect: Dialect, command: Command, context: RequestContext, env: RegistryEnvironment, deadline: float) -> str:
-    """Run a command; return the JSON text of its result or of its error."""
+class _Undone(Exception):
+    """A command of a transaction failed."""
+
+    def __init__(self, place: int, text: str):
+        super().__init__()
+        self.place, self.text = place, text
+
+
+def _carry_out_together(dialect: Dialect, commands: list[Command], context: RequestContext, env: RegistryEnvironment,
+                        deadline: float) -> list[str]:
+    """Run all commands in one transaction; return the JSON texts of their results. The first error undoes all."""
+    def run() -> list[str]:
+        texts: list[str] = []
+        for command in commands:
+            text, failed = _carry_out(dialect, command, context, env, deadline)
+            if failed:
+                raise _Undone(len(texts), text)
+            texts.append(text)
+        return texts
+    try:
+        return env.together(run)
+    except _Undone as undone:
+        before, after = (codecs.dumps(dialect.error(HTTPFault(424, text), text)) for text in ('rolled back', 'not executed'))
+        return [before] * undone.place + [undone.text] + [after] * (len(commands) - undone.place - 1)
+
+
+def _carry_out_each(dialect: Dialect, commands: list[Command], context: RequestContext, env: RegistryEnvironment,
+                    deadline: float) -> list[str]:
+    """Run each command on its own; return the JSON texts of their results."""
+    return [_carry_out(dialect, command, context, env, deadline)[0] for command in commands]
+
+
+def _carry_out(dialect: Dialect, command: Command, context: RequestContext, env: RegistryEnvironment, deadline: float
+               ) -> tuple[str, bool]:
+    """Run a command; return the JSON text of its result or of its error, and whether it is an error."""
     name, started, failed = command.name, time.perf_counter(), True
     try:
         if time.monotonic() >= deadline:
             raise HTTPFault(504, '%s was not started: the time for the request was over.' % name)
         text = codecs.dumps(dialect.value(command.run()))
         failed = False
-        return text
-    except Taken:
+        return text, False
+    except (Taken, *DATABASE_ERRORS):
+        # They concern the transaction that this is a part of.
         raise
     except HTTPFault as error:
-        return codecs.dumps(dialect.error(error, str(error)))
+        return codecs.dumps(dialect.error(error, str(error))), True
     except exceptions.GlanceError as error:
-        return codecs.dumps(dialect.error(error, None))
+        return codecs.dumps(dialect.error(error, None)), True
     except Exception as error:
         LOG.exception('%s failed', name)
         return codecs.dumps(dialect.error(error, '%s failed with %s; the log of the registry says more under %s.'
-                                          % (name, type(error).__name__, context.request_id)))
+                                          % (name, type(error).__name__, context.request_id))), True
     finally:
         seconds = time.perf_counter() - started
         LOG.debug('%s took %.1f ms', name, seconds * 1000)

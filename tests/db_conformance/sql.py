@@ -1,9 +1,11 @@
 """What SQL implementations promise beyond the interface: counts of statements, agreement with the one in memory, recovery."""
+import concurrent.futures
 import contextlib
 import dataclasses
 import datetime
 import pathlib
 import tempfile
+import threading
 import unittest
 import uuid
 from unittest import mock
@@ -11,6 +13,7 @@ from unittest import mock
 import hypothesis
 import sqlalchemy as sa
 from hypothesis import strategies as st
+from oslo_db import exception as db_errors
 
 from glance import exceptions
 from glance.db.interface import RESOURCES, Charge, Condition, ImageChanges, ImageQuery
@@ -263,6 +266,109 @@ class Vanishing(DatabaseCase):
         self.assertEqual([], changes)
 
 
+class TogetherCase(DatabaseCase):
+    def together(self, work):
+        return self.database.engine.together(work)
+
+    def ids(self):
+        return sorted(image['id'] for image in self.db.image_list(ADMIN, ImageQuery()))
+
+
+class Together(TogetherCase):
+    """Operations in one transaction."""
+
+    def test_all_of_it_is_done(self):
+        def work():
+            image = self.create(id='one', tags=['a'])
+            self.update('one', columns={'name': 'n'}, add_properties={'p': 'v'})
+            self.db.member_create('one', 'm')
+            self.create(id='two')
+            self.assertEqual('n', self.get('one')['name'])
+            return image['id'], self.ids()
+        self.assertEqual(('one', ['one', 'two']), self.together(work))
+        self.assertEqual({'p': 'v'}, self.get('one')['properties'])
+        self.assertEqual(['m'], [member['member'] for member in self.db.member_list('one')])
+
+    def test_or_nothing(self):
+        self.create(id='one')
+
+        def work():
+            self.create(id='two')
+            self.update('one', columns={'name': 'n'})
+            self.create(id='one')
+        self.assertRaises(exceptions.Duplicate, self.together, work)
+        self.assertEqual(['one'], self.ids())
+        self.assertIsNone(self.get('one')['name'])
+        # What follows is on its own again.
+        self.create(id='two')
+        self.assertEqual(['one', 'two'], self.ids())
+
+    def test_a_failure_of_one_is_its_own(self):
+        def work():
+            self.create(id='one')
+            self.get('absent')
+        self.assertRaises(exceptions.ImageNotFound, self.together, work)
+        self.assertEqual([], self.ids())
+
+    def test_a_deadlock_begins_it_anew(self):
+        tries = []
+
+        def work():
+            self.create(id='one')
+            tries.append(len(self.ids()))
+            if len(tries) < 3:
+                self.database.engine.read(self.deadlock)
+            return 'done'
+        self.assertEqual('done', self.together(work))
+        self.assertEqual([1] * 3, tries)
+        self.assertEqual(['one'], self.ids())
+
+    @staticmethod
+    def deadlock(connection):
+        raise db_errors.DBDeadlock()
+
+
+class TogetherWithOthers(TogetherCase):
+    """Operations in one transaction, and what others do meanwhile, where they need not wait."""
+
+    def elsewhere(self, work):
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            return pool.submit(work).result(60)
+
+    def test_each_sees_what_was_committed_before_it(self):
+        self.create(id='one')
+
+        def work():
+            names = [self.get('one')['name']]
+            self.elsewhere(lambda: self.update('one', columns={'name': 'n'}))
+            names.append(self.get('one')['name'])
+            self.elsewhere(lambda: self.create(id='two'))
+            return names, self.ids()
+        self.assertEqual(([None, 'n'], ['one', 'two']), self.together(work))
+
+    def test_two_that_wait_for_each_other(self):
+        for image_id in ('one', 'two'):
+            self.create(id=image_id)
+        holding = {'one': threading.Event(), 'two': threading.Event()}
+        tries = []
+
+        def change(first, second):
+            def work():
+                tries.append(first)
+                self.update(first, columns={'name': 'n'})
+                holding[first].set()
+                holding[second].wait(60)
+                self.update(second, add_properties={first: 'x'})
+            self.together(work)
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            for done in (pool.submit(change, 'one', 'two'), pool.submit(change, 'two', 'one')):
+                done.result(120)
+        self.assertGreater(len(tries), 2)
+        for image_id, other in (('one', 'two'), ('two', 'one')):
+            image = self.get(image_id)
+            self.assertEqual(('n', {other: 'x'}), (image['name'], image['properties']))
+
+
 class Recovery(DatabaseCase):
     """Connections that break are replaced; an answer that was lost is looked up."""
 
@@ -280,6 +386,9 @@ class Recovery(DatabaseCase):
         self.break_connections()
         self.update(image['id'], columns={'name': 'm'})
         self.assertEqual(['m'], self.listed())
+        self.break_connections()
+        self.database.engine.together(lambda: self.update(image['id'], columns={'name': 'o'}))
+        self.assertEqual(['o'], self.listed())
 
     def test_a_commit_without_an_answer_is_neither_repeated_nor_reported_as_lost(self):
         image = self.create(id='made before')
@@ -287,7 +396,8 @@ class Recovery(DatabaseCase):
                  lambda: self.update(image['id'], columns={'name': 'changed'}, add_locations=[{'url': 'u'}]),
                  lambda: self.db.member_create(image['id'], 'm'),
                  lambda: self.db.member_delete(image['id'], 'm'),
-                 lambda: self.db.image_remove('made'))
+                 lambda: self.db.image_remove('made'),
+                 lambda: self.database.engine.together(lambda: (self.db.member_create(image['id'], 'm'), self.listed())))
         for committed in (True, False):
             self.db = self.make_database()
             self.create(id=image['id'])
@@ -433,4 +543,5 @@ class AgainstMemory(DatabaseCase):
         return pages
 
 
-MIXINS = (Statements, Rows, Vanishing, AgainstMemory)
+MIXINS = (Statements, Rows, Vanishing, Together, AgainstMemory)
+SERVERS = (Recovery, TogetherWithOthers)

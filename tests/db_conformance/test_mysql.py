@@ -127,6 +127,6 @@ class Plans(DatabaseCase, MySQLCase):
         self.assertLessEqual(self.rows_read(ADMIN, query), 10)
 
 
-globals().update(suite.cases(__name__, MySQLCase, (*suite.MIXINS, *sql.MIXINS, sql.Recovery)))
+globals().update(suite.cases(__name__, MySQLCase, (*suite.MIXINS, *sql.MIXINS, *sql.SERVERS)))
 globals().update(suite.cases(__name__, Utf8mb3Case, (
     images.Update, members.Members, lists.Visibility, lists.Filters, lists.Pages), 'Narrow'))

@@ -17,4 +17,4 @@ class PostgreSQLCase(sql.SQLCase):
         twin.close()
 
 
-globals().update(suite.cases(__name__, PostgreSQLCase, (*suite.MIXINS, *sql.MIXINS, sql.Recovery)))
+globals().update(suite.cases(__name__, PostgreSQLCase, (*suite.MIXINS, *sql.MIXINS, *sql.SERVERS)))

@@ -18,6 +18,8 @@ class Dialect:
     text_bytes: ClassVar[int | None] = None
     json_array: ClassVar[Any] = sa.func.json_array
     whole_seconds: ClassVar[bool] = False
+    before_many: ClassVar[tuple[str, ...]] = ()
+    """Statements before a transaction of many operations, each of which must see what was committed before it began."""
 
     def engine_arguments(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """Return the arguments of ``create_engine``; ``options`` are those of ``[database]`` by name."""
@@ -131,6 +133,7 @@ class MySQL(Dialect):
     insert = staticmethod(mysql.insert)
     text_bytes = 65535
     whole_seconds = True
+    before_many = ('SET TRANSACTION ISOLATION LEVEL READ COMMITTED',)       # of the next one
 
     def is_full(self, error):
         return error.args[:1] in FULL

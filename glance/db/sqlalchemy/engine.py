@@ -4,7 +4,7 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -53,6 +53,19 @@ class Companion:
         raise NotImplementedError
 
 
+class _Here(threading.local):
+    """What holds for one thread.
+
+    :ivar companion: written together with the next transaction
+    :ivar connection: of the transaction that all reads and writes of this moment are part of
+    :ivar applied: looks up whether the last write in it was committed, and so whether all of it was
+    """
+
+    companion: Companion | None = None
+    connection: sa.Connection | None = None
+    applied: Work[bool] | None = None
+
+
 DATABASE_ERRORS = (sa.exc.DBAPIError, sa.exc.TimeoutError, db_errors.DBError, CommitLost)
 
 
@@ -65,7 +78,7 @@ class Engine:
         self._options = options
         self.dialect = dialects.DIALECTS[self._url.get_backend_name()]()
         self._lock = threading.Lock()
-        self._here = threading.local()
+        self._here = _Here()
         self._reader: sa.Engine | None = None
         self._writer: sa.Engine | None = None
         self._four_bytes = not isinstance(self.dialect, dialects.MySQL)
@@ -101,6 +114,8 @@ class Engine:
 
     def read(self, work: Work[Result]) -> Result:
         """Run statements that write nothing. A stale connection costs one more try. Raises DatabaseUnavailable."""
+        if self._here.connection is not None:
+            return self._within(self._here.connection, work)
         try:
             try:
                 return self._read_once(work)
@@ -116,10 +131,27 @@ class Engine:
         When the answer to COMMIT is lost, ``applied`` looks up whether the transaction had been committed; without it,
         ``work`` is repeated (right for what gives the same when done twice). Raises DatabaseUnavailable.
         """
-        try:
-            return self._retried(self._write_surely)(work, applied)
-        except DATABASE_ERRORS as error:
-            raise _translated(error) from error
+        if self._here.connection is not None:
+            self._here.applied = applied
+            return self._within(self._here.connection, work)
+        return self._transaction(work, applied)
+
+    def together(self, work: Callable[[], Result]) -> Result:
+        """Make everything that ``work`` reads and writes in this thread one transaction, and run it again like ``write``.
+
+        What ``work`` raises undoes all. The errors of DATABASE_ERRORS are for this method: ``work`` lets them pass.
+        Raises DatabaseUnavailable.
+        """
+        def joined(connection: sa.Connection) -> Result:
+            self._here.connection, self._here.applied = connection, None
+            try:
+                return work()
+            finally:
+                self._here.connection = None
+
+        def applied(connection: sa.Connection) -> bool:
+            return self._here.applied is not None and self._here.applied(connection)
+        return self._transaction(joined, applied, self.dialect.before_many)
 
     @contextlib.contextmanager
     def accompanied(self, companion: Companion) -> Iterator[None]:
@@ -135,6 +167,15 @@ class Engine:
         if not self._four_bytes:
             self._four_bytes = self.read(lambda connection: connection.scalar(FOUR_BYTES)) == 'utf8mb4'
         return self._four_bytes
+
+    def _within(self, connection: sa.Connection, work: Work[Result]) -> Result:
+        """Do a part of a transaction, which is to be repeated as a whole if at all."""
+        try:
+            return work(connection)
+        except DATABASE_ERRORS as error:
+            if isinstance(error, (db_errors.DBDeadlock, db_errors.DBConnectionError)) or _is_transient(error):
+                raise
+            raise _translated(error) from error
 
     def _read_once(self, work: Work[Result]) -> Result:
         with self._connect(self.reader) as connection:
@@ -152,26 +193,34 @@ class Engine:
                 LOG.debug('The database has no connection left to give; waiting for one')
             time.sleep(random.uniform(0, 2 * FIRST_PAUSE))
 
-    def _write_surely(self, work: Work[Result], applied: Work[bool] | None) -> Result:
+    def _transaction(self, work: Work[Result], applied: Work[bool] | None, first: Sequence[str] = ()) -> Result:
         try:
-            return self._write_once(work)
+            return self._retried(self._write_surely)(work, applied, first)
+        except DATABASE_ERRORS as error:
+            raise _translated(error) from error
+
+    def _write_surely(self, work: Work[Result], applied: Work[bool] | None, first: Sequence[str]) -> Result:
+        try:
+            return self._write_once(work, first)
         except db_errors.DBConnectionError as error:
             LOG.info('Lost a connection to the database (%s); writing again on a new one', error)
         except CommitLost as lost:
             LOG.warning('Lost a connection to the database during COMMIT; looking up the outcome')
-            companion = getattr(self._here, 'companion', None)
+            companion = self._here.companion
             if companion:
                 applied = companion.applied
             if applied is not None and self.read(applied):
                 self._written(companion)
                 return lost.result
-        return self._write_once(work)
+        return self._write_once(work, first)
 
-    def _write_once(self, work: Work[Result]) -> Result:
-        companion = getattr(self._here, 'companion', None)
+    def _write_once(self, work: Work[Result], first: Sequence[str]) -> Result:
+        companion = self._here.companion
         with self._connect(self.writer) as connection:
             transaction = connection.begin()
             try:
+                for statement in first:
+                    connection.exec_driver_sql(statement)
                 if companion:
                     companion.work(connection)
                 result = work(connection)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import unittest
 import uuid
+from typing import ClassVar
 
 import hypothesis
 from hypothesis import strategies as st
@@ -225,6 +226,79 @@ class TestRepeatedWrites(RepeatedWritesCases, RepeatedWrites):
                      'glance_registry_commands_total{command="lease_list",result="success"} 1.0',
                      'glance_registry_command_duration_seconds_count{command="lease_list"} 1.0'):
             self.assertIn(line, text)
+
+
+class TogetherCases:
+    """Lists of commands that are carried out as a whole or not at all."""
+
+    TOGETHER: ClassVar = {'X-Glance-Rpc-Atomic': 'true'}
+
+    def create(self, image_id):
+        return 'image_create', {'values': {'id': image_id, 'status': 'queued'}}
+
+    def get(self, image_id):
+        return 'image_get', {'caller': ADMIN, 'image_id': image_id}
+
+    def shown(self, *image_ids):
+        return [next(iter(result)) for result in self.results(*map(self.get, image_ids))]
+
+    def test_all(self):
+        one, two = str(uuid.uuid4()), str(uuid.uuid4())
+        headers = {**NATIVE, **self.TOGETHER}
+        results = self.results(self.create(one), self.create(two), self.get(one), headers=headers)
+        self.assertEqual([one, two, one], [result['_result']['id'] for result in results])
+        self.assertEqual(['_result'] * 2, self.shown(one, two))
+        self.assertEqual('true', self.post([{'command': 'check'}], headers).headers['X-Glance-Rpc-Atomic'])
+
+    def test_or_nothing(self):
+        one, two, three = (str(uuid.uuid4()) for _ in range(3))
+        results = self.results(self.create(one), self.create(two), self.create(one), self.create(three), self.get(one),
+                               headers={**NATIVE, **self.TOGETHER})
+        self.assertEqual([('RPCError', 'rolled back', 424)] * 2 + [('Duplicate', f'Image ID {one} already exists!', 409)] + [
+            ('RPCError', 'not executed', 424)] * 2, [tuple(result['_error'][name] for name in ('name', 'val', 'code'))
+                                                    for result in results])
+        self.assertEqual(['_error'] * 3, self.shown(one, two, three))
+
+    def test_with_a_key(self):
+        key, one, two = (str(uuid.uuid4()) for _ in range(3))
+        headers = {'X-Glance-Request-Key': key, **self.TOGETHER}
+        failed = self.attempt(key, self.create(one), self.get(two), **headers)
+        self.assertIn('_error', failed.json()[0])
+        # What was undone may be tried again under the same key, and is done once.
+        self.results(self.create(two))
+        done = self.attempt(key, self.create(one), self.get(two), **headers)
+        self.assertEqual(['_result'] * 2, [next(iter(result)) for result in done.json()])
+        self.assertEqual(done.text, self.attempt(key, self.create(one), self.get(two), **headers).text)
+        self.assertEqual(400, self.attempt(key, self.create(one), self.get(two)).status_code)
+
+    def test_former_releases(self):
+        one = str(uuid.uuid4())
+        create = 'image_create', {'values': {'id': one, 'status': 'queued'}}
+        results = self.results(create, create, create, headers=self.TOGETHER)
+        self.assertEqual([('glance.common.exception.RPCError', 'rolled back'),
+                          ('glance.common.exception.Duplicate', f'Image ID {one} already exists!'),
+                          ('glance.common.exception.RPCError', 'not executed')],
+                         [(result['_error']['cls'], result['_error']['val']) for result in results])
+        self.assertEqual(['_error'], self.shown(one))
+        self.assertEqual(one, self.results(create, headers={'X-Glance-Rpc-Atomic': 'False'})[0]['id'])
+
+
+class TestTogether(TogetherCases, RepeatedWrites):
+    def test_what_is_neither(self):
+        self.assertRefused(400, 'X-Glance-Rpc-Atomic', [{'command': 'check'}], {**NATIVE, 'X-Glance-Rpc-Atomic': 'perhaps'})
+
+    def test_the_time_is_over(self):
+        headers = {**NATIVE, **self.TOGETHER, 'X-Glance-Deadline': '0'}
+        first, second = self.results(self.create(str(uuid.uuid4())), self.get('x'), headers=headers)
+        self.assertEqual((504, 'not executed'), (first['_error']['code'], second['_error']['val']))
+
+
+class TestTogetherMySQL(TogetherCases, RepeatedWrites):
+    DATABASE = 'mysql'
+
+
+class TestTogetherPostgreSQL(TogetherCases, RepeatedWrites):
+    DATABASE = 'postgresql'
 
 
 class TestHealth(unittest.TestCase):
