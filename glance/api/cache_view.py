@@ -1,10 +1,17 @@
 """The cache as JSON tells of it, and the work that requests leave behind."""
 from typing import Any
 
-from glance import upkeep
+from glance import exceptions, upkeep
 from glance.cache.core import Cache
 from glance.cache.drivers.centralized_db import CentralizedDriver
 from glance.environment import Environment
+
+
+def cache_of(env: Environment) -> Cache:
+    """Return the cache of this node. Raises NotFound where there is none."""
+    if env.cache is None:
+        raise exceptions.NotFound('This node has no image cache.')
+    return env.cache
 
 
 def entries(cache: Cache) -> list[dict[str, Any]]:

@@ -2,20 +2,12 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from glance.api import Application
+from glance.api.middleware.base import Filter
 
 
-class CacheFilter:
+class CacheFilter(Filter):
     """Switches the cache on. What is read from it is decided behind every check, in ``glance.layers.cache``."""
-
-    def __init__(self, application: Application):
-        self._application = application
-
-    @classmethod
-    def factory(cls, global_conf: dict[str, str], **local_conf: str) -> Callable[[Application], Application]:
-        """Make the filter for paste."""
-        return cls
 
     def __call__(self, environ: dict[str, Any], start_response: Callable) -> Iterable[bytes]:
         environ['glance.cache'] = True
-        return self._application(environ, start_response)
+        return super().__call__(environ, start_response)

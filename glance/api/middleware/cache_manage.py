@@ -3,8 +3,10 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from glance.api import Application, cache_view
+from glance.api import cache_view
+from glance.api.middleware.base import Filter
 from glance.api.request import Request, json_response
+from glance.cache.core import Cache
 from glance.cache.layout import is_image_id
 from glance.wsgi import faults
 
@@ -12,58 +14,51 @@ _PATH = re.compile(r'/v[12]/(?P<resource>cached_images|queued_images)(?:/(?P<ima
 _RULE = 'manage_image_cache'
 
 
-class CacheManageFilter:
+class CacheManageFilter(Filter):
     """Answers requests for the classic routes; every other one goes on to the application."""
-
-    def __init__(self, application: Application):
-        self._application = application
-
-    @classmethod
-    def factory(cls, global_conf: dict[str, str], **local_conf: str) -> Callable[[Application], Application]:
-        """Make the filter for paste."""
-        return cls
 
     def __call__(self, environ: dict[str, Any], start_response: Callable) -> Iterable[bytes]:
         match = _PATH.fullmatch(environ.get('PATH_INFO', ''))
-        handler = match and _HANDLERS.get((environ['REQUEST_METHOD'], match['resource'], match['image_id'] is not None))
-        if not handler or match['image_id'] and not is_image_id(match['image_id']):
-            return self._application(environ, start_response)
+        image_id = match and match['image_id']
+        handler = match and _HANDLERS.get((environ['REQUEST_METHOD'], match['resource'], bool(image_id)))
+        if not handler or image_id and not is_image_id(image_id):
+            return super().__call__(environ, start_response)
         request = Request(environ)
         try:
             request.env.enforcer.check(request.context, _RULE, {})
-            content = handler(request, *(match['image_id'],) * bool(match['image_id']))
+            content = handler(request, cache_view.cache_of(request.env), *filter(None, (image_id,)))
             response = json_response(200, content)
         except Exception as error:
             response = faults.response_for(error, environ)
         return response(environ, start_response)
 
 
-def _list_cached(request: Request) -> dict[str, Any]:
-    return {'cached_images': cache_view.entries(request.env.cache)}
+def _list_cached(request: Request, cache: Cache) -> dict[str, Any]:
+    return {'cached_images': cache_view.entries(cache)}
 
 
-def _delete_cached(request: Request, image_id: str) -> None:
-    request.env.cache.delete(image_id)
+def _delete_cached(request: Request, cache: Cache, image_id: str) -> None:
+    cache.delete(image_id)
 
 
-def _delete_all_cached(request: Request) -> dict[str, Any]:
-    return {'num_deleted': request.env.cache.clear()}
+def _delete_all_cached(request: Request, cache: Cache) -> dict[str, Any]:
+    return {'num_deleted': cache.clear()}
 
 
-def _list_queued(request: Request) -> dict[str, Any]:
-    return {'queued_images': request.env.cache.queued()}
+def _list_queued(request: Request, cache: Cache) -> dict[str, Any]:
+    return {'queued_images': cache.queued()}
 
 
-def _queue(request: Request, image_id: str) -> None:
+def _queue(request: Request, cache: Cache, image_id: str) -> None:
     cache_view.fetch_soon(request.env, image_id)
 
 
-def _delete_queued(request: Request, image_id: str) -> None:
-    request.env.cache.dequeue(image_id)
+def _delete_queued(request: Request, cache: Cache, image_id: str) -> None:
+    cache.dequeue(image_id)
 
 
-def _delete_all_queued(request: Request) -> dict[str, Any]:
-    return {'num_deleted': request.env.cache.clear_queue()}
+def _delete_all_queued(request: Request, cache: Cache) -> dict[str, Any]:
+    return {'num_deleted': cache.clear_queue()}
 
 
 # By method, resource, and whether the path names an image.

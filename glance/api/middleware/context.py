@@ -4,10 +4,8 @@ import json
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from oslo_config import cfg
-
-from glance import conf, exceptions
-from glance.api import Application
+from glance import exceptions
+from glance.api.middleware.base import Filter
 from glance.context import RequestContext
 from glance.wsgi import faults
 
@@ -40,23 +38,15 @@ _HEADERS = {
 }
 
 
-class _ContextFilter:
+class _ContextFilter(Filter):
     """Puts the context where handlers and the access log find it; a failure to make one is told to the client."""
-
-    def __init__(self, application: Application, options: cfg.ConfigOpts):
-        self._application, self._conf = application, options
-
-    @classmethod
-    def factory(cls, global_conf: dict[str, str], **local_conf: str) -> Callable[[Application], Application]:
-        """Make the filter for paste."""
-        return lambda application: cls(application, conf.CONF)
 
     def __call__(self, environ: dict[str, Any], start_response: Callable) -> Iterable[bytes]:
         try:
             environ['glance.context'] = self.context(environ)
         except exceptions.GlanceError as error:
             return faults.response_for(error, environ)(environ, start_response)
-        return self._application(environ, start_response)
+        return super().__call__(environ, start_response)
 
     def context(self, environ: dict[str, Any]) -> RequestContext:
         """Return who asks. Raises NotAuthenticated."""

@@ -4,8 +4,8 @@ from typing import Any
 
 from oslo_config import cfg
 
-from glance import conf
 from glance.api import Application
+from glance.api.middleware.base import Filter
 from glance.api.versions import Versions, known_names
 
 # Where operators manage the cache of a node, also where the rest of v1 is switched off.
@@ -13,22 +13,17 @@ _CACHE_MANAGEMENT = ('/v1/cached_images', '/v1/queued_images')
 _MEDIA_TYPE = 'application/vnd.openstack.images-'
 
 
-class VersionNegotiationFilter:
+class VersionNegotiationFilter(Filter):
     """Requests that name no known version get the discovery document, without authentication."""
 
     def __init__(self, application: Application, options: cfg.ConfigOpts):
-        self._application = application
+        super().__init__(application, options)
         self._known = known_names(options)
         self._versions = Versions(options)
 
-    @classmethod
-    def factory(cls, global_conf: dict[str, str], **local_conf: str) -> Callable[[Application], Application]:
-        """Make the filter for paste."""
-        return lambda application: cls(application, conf.CONF)
-
     def __call__(self, environ: dict[str, Any], start_response: Callable) -> Iterable[bytes]:
         path = environ.get('PATH_INFO', '')
-        name, _, rest = path.removeprefix('/').partition('/')
+        name = path.removeprefix('/').partition('/')[0]
         rest = path[len(name) + 1:]
         accept = environ.get('HTTP_ACCEPT', '')
         if name == 'versions':
@@ -37,12 +32,12 @@ class VersionNegotiationFilter:
             name, rest = accept[len(_MEDIA_TYPE):], path
         major = self._known.get(name)
         if major is None and _is_cache_management(path):
-            return self._application(environ, start_response)
+            return super().__call__(environ, start_response)
         if major is None:
             return self._versions(environ, start_response)
         environ['api.version'] = name
         environ['PATH_INFO'] = '/v%d%s' % (major, rest)
-        return self._application(environ, start_response)
+        return super().__call__(environ, start_response)
 
 
 def _is_cache_management(path: str) -> bool:

@@ -23,7 +23,7 @@ def index(request: Request) -> webob.Response:
 def add(request: Request, image_id: str) -> webob.Response:
     """``PUT /v2/cache/{image_id}``: 202, the image is fetched in the background."""
     request.refuse_body()
-    cache = _cache(request)
+    cache = cache_view.cache_of(request.env)
     image = request.images.get(image_id, rule='cache_image')
     if image.status != 'active':
         raise exceptions.Invalid('Only images in status active can be cached; image %s is %s.' % (image_id, image.status))
@@ -46,7 +46,7 @@ def remove(request: Request, image_id: str) -> webob.Response:
     except exceptions.ImageNotFound:
         _check(request, 'cache_delete')
         exists = False
-    cache = _cache(request)
+    cache = cache_view.cache_of(request.env)
     if not exists and not cache.is_cached(image_id) and not cache.is_queued(image_id):
         raise exceptions.ImageNotFound(image_id)
     if is_image_id(image_id):
@@ -95,14 +95,8 @@ def prune(request: Request) -> webob.Response:
 
 def _allowed(request: Request, rule: str) -> Cache:
     _check(request, rule)
-    return _cache(request)
+    return cache_view.cache_of(request.env)
 
 
 def _check(request: Request, rule: str) -> None:
     request.env.enforcer.check(request.context, rule, {})
-
-
-def _cache(request: Request) -> Cache:
-    if request.env.cache is None:
-        raise exceptions.NotFound('This node has no image cache.')
-    return request.env.cache
