@@ -1,5 +1,7 @@
 """``/healthcheck``: the middleware of oslo, with backends of our own for what a process cannot work without.
 
+While a service ends it is not healthy any more: who asks is to send requests elsewhere.
+
 In the paste file ``backends`` names them beside those of oslo: ``database`` asks whether the records answer, ``registry`` the
 same where a registry keeps them. ``ping_timeout`` and ``ping_interval`` are in seconds.
 """
@@ -77,6 +79,8 @@ class Healthcheck(healthcheck.Healthcheck):
         response = super().process_request(req)
         if response is None or response.status_code >= 300:
             return response
+        if req.environ.get('glance.ending'):
+            return _unhealthy(req, 'The service is being stopped.')
         env = req.environ['glance.environment']
         if _DATABASE not in self._own and (_REGISTRY not in self._own or env.conf.data_api != environment.REGISTRY):
             return response

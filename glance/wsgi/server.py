@@ -13,7 +13,7 @@ from glance.exceptions import ConfigurationError
 from glance.wsgi import listener as listeners
 from glance.wsgi.listener import Listener
 from glance.wsgi.settings import Settings
-from glance.wsgi.supervisor import Generation, Supervisor
+from glance.wsgi.supervisor import DRAIN, RETIRE, Generation, Supervisor
 from glance.wsgi.systemd import Notifier
 from glance.wsgi.tls import make_context
 from glance.wsgi.worker import Application, Parts, Worker
@@ -85,7 +85,7 @@ class Server:
         gc.collect()
         gc.freeze()
         worker = Worker(Parts(settings, listener, tls, application), multiprocess=settings.workers > 1)
-        worker.run({signal.SIGHUP: worker.drain, signal.SIGTERM: worker.stop, signal.SIGUSR2: self._report},
+        worker.run({RETIRE: worker.retire, DRAIN: worker.drain, signal.SIGTERM: worker.stop, signal.SIGUSR2: self._report},
                    ready, lifeline)
         application.close()
         return 0

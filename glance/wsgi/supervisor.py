@@ -22,6 +22,8 @@ _FIRST_DELAY, _LONGEST_DELAY = 0.1, 30.0
 _NO_ROOM_DELAY = 1.0
 _MOST_FAILURES, _FAILURE_WINDOW = 10, 60.0
 _KILL_AFTER = 5.0
+RETIRE, DRAIN = signal.SIGHUP, signal.SIGUSR1
+"""What workers are told: to leave new connections to others, or that the service ends; either way to finish what has begun."""
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR2, signal.SIGCHLD)
 _READY = b'R'
 FOREVER = float('inf')
@@ -193,7 +195,7 @@ class Supervisor:
 
     def _hand_over(self, incoming: Generation) -> None:
         for child in self._current.children:
-            child.signal(signal.SIGHUP)
+            child.signal(RETIRE)
             self._retired.append(child)
         self._current, self._incoming = incoming, None
         self._announced = True
@@ -226,7 +228,7 @@ class Supervisor:
         if drain_seconds:
             LOG.info('Stopping; running requests have %d seconds to finish', drain_seconds)
             for child in self._all_children():
-                child.signal(signal.SIGHUP)
+                child.signal(DRAIN)
             self._term_at = time.monotonic() + drain_seconds
         else:
             self._term_at = min(self._term_at, time.monotonic())

@@ -84,7 +84,7 @@ class _Request:
 
 
 class Worker:
-    """Serves until it is told to drain or stop. All methods are for the hub's thread, unless they say otherwise."""
+    """Serves until it is told to drain, retire or stop. All methods are for the hub's thread, unless they say otherwise."""
 
     def __init__(self, parts: Parts, multiprocess: bool):
         self._multiprocess = multiprocess
@@ -95,7 +95,7 @@ class Worker:
         self._bell_out, self._bell_in = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._signals: Mapping[int, Callable[[], None]] = {}
         self._finished = Event()
-        self._draining = False
+        self._draining = self._ending = False
         self._stop_at = FOREVER
         self._pool = ThreadPool(self._serve, parts.settings.max_connections, self._hub.schedule_call_global)
         self._use(parts)
@@ -111,7 +111,7 @@ class Worker:
 
     def run(self, signals: Mapping[int, Callable[[], None]], ready: Callable[[], None],
             lifeline: socket.socket | None = None) -> None:
-        """Serve until ``drain`` or ``stop`` has come to its end.
+        """Serve until ``drain``, ``retire`` or ``stop`` has come to its end.
 
         :param signals: what to do on which signal; the functions run in the hub
         :param ready: called once connections are being accepted
@@ -134,8 +134,13 @@ class Worker:
                 signal.signal(number, signal.SIG_DFL)
 
     def drain(self, seconds: float = FOREVER) -> None:
-        """Accept nothing more and finish what has begun; ``stop`` after so many seconds."""
+        """The service ends: accept nothing more and finish what has begun; ``stop`` after so many seconds."""
+        self._ending = True
         self._stop_at = min(self._stop_at, time.monotonic() + seconds)
+        self.retire()
+
+    def retire(self) -> None:
+        """Accept nothing more, which others do from now on, and finish what has begun."""
         if self._draining:
             return
         self._draining = True
@@ -244,6 +249,7 @@ class Worker:
         connection, head, settings = request.connection, request.head, request.parts.settings
         try:
             environ = request.environs.build(head, connection, request.body)
+            environ['glance.ending'] = self._ending
             response = Response(connection, head.method, head.protocol,
                                 None if isinstance(request.body, io.BytesIO) else request.body,
                                 lambda: (head.keep_alive and settings.http_keepalive and not self._draining

@@ -1,8 +1,11 @@
 """Version discovery, version negotiation and the schemas."""
 
+import contextlib
 import json
+import signal
+import socket
 
-from tests.functional.api.base import ApiTestCase, exchange, raw_request
+from tests.functional.api.base import ApiTestCase, exchange, raw_request, wait_for
 
 PLAIN = ['v2.17', 'v2.15', 'v2.9', 'v2.7', 'v2.6', 'v2.5', 'v2.4', 'v2.3', 'v2.2', 'v2.1', 'v2.0']
 ATTRIBUTES = ['id', 'name', 'status', 'visibility', 'protected', 'os_hidden', 'checksum', 'os_hash_algo', 'os_hash_value',
@@ -187,3 +190,29 @@ class TestSchemas(ApiTestCase):
                 response = self.assertStatus(status, self.client.request(method, path, data=body))
                 if status == 405:
                     self.assertEqual('GET', response.headers['Allow'])
+
+
+class TestEnding(VersionsTestCase):
+    def test_a_service_that_ends_is_not_healthy(self):
+        requests = {b'HEAD /healthcheck': b'', b'GET /healthcheck': b'The service is being stopped.', b'GET /versions': None}
+        with contextlib.ExitStack() as stack:
+            socks = [stack.enter_context(socket.create_connection(('127.0.0.1', self.server.port), 60)) for _ in requests]
+            for sock, line in zip(socks, requests, strict=True):
+                sock.sendall(line + b' HTTP/1.1\r\n')
+            self.server.send_signal(signal.SIGTERM)
+            wait_for('end of listening', self.refuses)
+            responses = []
+            for sock in socks:
+                sock.sendall(b'Host: localhost\r\n\r\n')
+                responses.append(b''.join(iter(lambda sock=sock: sock.recv(65536), b'')).partition(b'\r\n\r\n'))
+        self.assertEqual([b'503', b'503', b'200'], [head[9:12] for head, _, _ in responses])
+        for (head, _, body), expected in zip(responses, requests.values(), strict=True):
+            self.assertIn(b'connection: close', head.lower())
+            self.assertEqual(body if expected is None else expected, body)
+
+    def refuses(self) -> bool:
+        try:
+            socket.create_connection(('127.0.0.1', self.server.port), 60).close()
+        except ConnectionError:
+            return True
+        return False

@@ -70,6 +70,9 @@ class Application:
         return _answer(start_response, json.dumps({key: value for key, value in environ.items()
                                                    if isinstance(value, str)}).encode())
 
+    def do_ending(self, environ, start_response):
+        return _answer(start_response, b'yes' if environ['glance.ending'] else b'no')
+
     def do_echo(self, environ, start_response):
         return _answer(start_response, environ['wsgi.input'].read())
 

@@ -263,6 +263,29 @@ class StopTest(ServerTestCase):
                 self.assertRegex(read_response(sock), b'^HTTP/1.1 200 ')
         self.assertEqual(0, server.wait())
 
+    def test_a_request_knows_whether_the_service_ends(self):
+        for workers in (0, 1):
+            with self.subTest(workers=workers):
+                server = self.start(workers=workers)
+                with server.connect() as begun, server.connect() as idle:
+                    for sock in (begun, idle):
+                        sock.sendall(b'GET /ending HTTP/1.1\r\nHost: a\r\n\r\n')
+                        self.assertTrue(read_response(sock).endswith(b'no'))
+                    begun.sendall(b'GET /ending HTTP/1.1\r\n')
+                    server.reload()
+                    if workers:
+                        # The former worker, whose connection this is, has others to go on for it.
+                        self.assertEqual(b'', read_all(idle))
+                    begun.sendall(b'Host: a\r\n\r\n')
+                    self.assertTrue(read_response(begun).endswith(b'no'))
+                with server.connect() as begun:
+                    begun.sendall(b'GET /ending HTTP/1.1\r\n')
+                    server.signal(signal.SIGTERM)
+                    assert_soon(lambda server=server: _refuses(server))
+                    begun.sendall(b'Host: a\r\n\r\n')
+                    self.assertTrue(read_response(begun).endswith(b'yes'))
+                self.assertEqual(0, server.wait())
+
     def test_after_the_time_the_request_is_cut_off(self):
         for workers in (0, 1):
             server = self.start(workers=workers, graceful_shutdown_timeout=1)
