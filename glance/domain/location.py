@@ -16,7 +16,7 @@ MAX_METADATA_DEPTH = 4
 IMPORT_ALGORITHMS = ('sha1', 'sha256', 'sha512', 'md5')
 _METADATA_NAME = re.compile(r'[A-Za-z0-9_]{1,64}')
 _STORE_NAME = re.compile(r'[A-Za-z0-9_-]{1,64}')
-_HEX = re.compile(r'[0-9a-fA-F]+')
+_HEX = re.compile(r'[0-9a-f]+')
 _MD5_DIGITS = 32
 
 
@@ -27,6 +27,12 @@ class Validation:
     os_hash_algo: str
     os_hash_value: str
     checksum: str | None = None
+
+    def __post_init__(self) -> None:
+        # Whoever hashes the data, a client after a download too, compares with digits in lower case.
+        for name in ('os_hash_value', 'checksum'):
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, getattr(self, name).lower())
 
     def problem(self) -> str | None:
         """Return what keeps the values from being hashes of any data, or None."""

@@ -137,7 +137,7 @@ def digests(env: Environment, image: Image, location: Location, algorithm: str, 
 
 def matches(result: Result, expected: Validation) -> bool:
     """Tell whether data has the expected digests."""
-    return result.hash_value == expected.os_hash_value.lower() and expected.checksum in (None, result.md5)
+    return result.hash_value == expected.os_hash_value and expected.checksum in (None, result.md5)
 
 
 def _parse(url: str) -> urls.LocationUrl:

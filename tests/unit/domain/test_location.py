@@ -44,6 +44,12 @@ class ParseTest(unittest.TestCase):
 
 class ValidationTest(unittest.TestCase):
 
+    def test_digests_are_kept_in_lower_case(self):
+        known = image()
+        Validation('sha512', SHA512.upper(), 'C' * 32).apply_to(known, 'sha512')
+        self.assertEqual((SHA512, 'c' * 32), (known.os_hash_value, known.checksum))
+        Validation('sha512', SHA512.upper(), 'C' * 32).apply_to(known, 'sha512')
+
     def test_problem(self):
         for algorithm, value, checksum, good in (
                 ('sha512', SHA512, None, True), ('sha512', SHA512, 'b' * 32, True), ('md5', 'A' * 32, None, True),
