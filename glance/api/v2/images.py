@@ -1,4 +1,6 @@
 """Images: create, list, show, change and delete."""
+from collections.abc import Mapping
+from typing import Any
 from urllib.parse import urlencode
 
 import webob
@@ -70,7 +72,7 @@ def update(request: Request, image_id: str) -> webob.Response:
         image.guarded = request.headers['If-Match'].strip() != '*'
     if operations:
         json_patch.apply(operations, image, request.env, may_give_away=request.context.is_admin)
-        _check_required(image, request)
+        _check_required(_values_of(image), request)
         images.save(image)
     response = json_response(200, view(image, request))
     entity_tag(response)
@@ -99,17 +101,17 @@ def _new_values(request: Request) -> dict:
     for name in refused:
         check_writable(name)
         raise exceptions.ReadonlyProperty(name)
-    values = checked
+    _check_required(checked, request)
+    return checked
+
+
+def _values_of(image: Image) -> dict[str, Any]:
+    return {**vars(image), **image.withheld, **image.extra_properties}
+
+
+def _check_required(values: Mapping[str, Any], request: Request) -> None:
     for name in request.env.schema.required:
         if values.get(name) is None:
-            raise exceptions.Invalid('The operator of this service requires the property %r.' % name)
-    return values
-
-
-def _check_required(image: Image, request: Request) -> None:
-    properties = {**image.withheld, **image.extra_properties}
-    for name in request.env.schema.required:
-        if getattr(image, name, properties.get(name)) is None:
             raise exceptions.Invalid('The operator of this service requires the property %r.' % name)
 
 

@@ -128,6 +128,11 @@ class CreateTest(ServingTestCase):
         self.assertEqual(200, self.patch(image, {'op': 'remove', 'path': '/level'},
                                          {'op': 'add', 'path': '/level', 'value': '2'}).status_int)
 
+    def test_a_required_property_may_be_called_like_something_inside(self):
+        self.serve(schema=ExtraSchema({}, ('member',)))
+        image = self.create(member='x')
+        self.assertEqual(200, self.patch(image, {'op': 'replace', 'path': '/name', 'value': 'n'}).status_int)
+
     @settings(max_examples=150, deadline=None)
     @given(st.dictionaries(
         st.one_of(st.sampled_from(('id', 'name', 'owner', 'tags', 'min_ram', 'status', 'locations', 'visibility', 'foo',

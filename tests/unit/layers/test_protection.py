@@ -331,6 +331,6 @@ class RequiredPropertiesTest(ProtectionTestCase):
     def test_one_that_is_hidden_counts(self):
         request = mock.Mock(env=protected(self.env, schema=ExtraSchema({}, ('hidden_1', 'free_1'))))
         image = self.member.get(self.stored())
-        handlers._check_required(image, request)
+        handlers._check_required(handlers._values_of(image), request)
         del image.extra_properties['free_1']
-        self.assertRaises(exceptions.Invalid, handlers._check_required, image, request)
+        self.assertRaises(exceptions.Invalid, handlers._check_required, handlers._values_of(image), request)
