@@ -15,7 +15,7 @@ from glance.domain.properties import IMPORT_LOCK
 from glance.layers.database import SERVICE
 from glance.relocation.pace import Pace, Paced
 from glance.store.backends import Backends
-from glance.store.base import Location, Store
+from glance.store.base import Location, Store, Writer
 from glance.store.location import redact
 from glance.tasks import leases
 from glance.transfer import pipeline
@@ -155,7 +155,7 @@ class Copier:
         with self._reading(location) as reading:
             writer = self._orders.target.writer(image['id'], image['size'], lease.attempt)
             try:
-                result = self._pass(image, lease, Paced(reading, self._pace) if self._pace else reading, writer)
+                result = self._pass(image, lease, reading, writer)
                 _check(image, result)
                 written = writer.commit()
             except BaseException:
@@ -178,12 +178,13 @@ class Copier:
     def _hash(self, image: ImageRecord, lease: Lease, reading: Source) -> pipeline.Result:
         return self._pass(image, lease, reading, None)
 
-    def _pass(self, image: ImageRecord, lease: Lease, reading: Source, writer) -> pipeline.Result:
+    def _pass(self, image: ImageRecord, lease: Lease, reading: Source, writer: Writer | None) -> pipeline.Result:
         def go_on(done: int) -> None:
             self._progress(image['id'], done, image['size'] or 0)
             self._check_going_on(image['id'], lease)
 
-        return pipeline.copy(reading, writer, algorithm=image['os_hash_algo'] or self._orders.algorithm, size=image['size'],
+        source = Paced(reading, self._pace) if self._pace else reading
+        return pipeline.copy(source, writer, algorithm=image['os_hash_algo'] or self._orders.algorithm, size=image['size'],
                              progress=go_on)
 
     def _check_going_on(self, image_id: str, lease: Lease) -> None:

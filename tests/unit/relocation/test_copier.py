@@ -6,9 +6,11 @@ import uuid
 from unittest import mock
 
 from glance import exceptions
+from glance.db.interface import ImageChanges
 from glance.db.memory import MemoryDatabase
 from glance.domain.properties import IMPORT_LOCK
 from glance.relocation.copier import Copier, Orders
+from glance.relocation.pace import Pace
 from glance.relocation.relabel import Relabelling
 from glance.store.location import without_credentials
 from glance.tasks.leases import LeaseKeeper, utcnow
@@ -35,11 +37,11 @@ class CopierTest(unittest.TestCase):
     def record(self, image_id):
         return self.database.image_get(fakes.admin(), image_id)
 
-    def run_copier(self, image_id, move=True, database=None, **orders):
+    def run_copier(self, image_id, move=True, database=None, pace=None, **orders):
         database = database or self.database
         held = LeaseKeeper(database)
         self.addCleanup(held.close)
-        copier = Copier(database, self.stores, held, Orders(self.old, self.new, move, 'sha256', 10, **orders))
+        copier = Copier(database, self.stores, held, Orders(self.old, self.new, move, 'sha256', 10, **orders), pace)
         return copier.run(self.record(image_id))
 
     def check_untouched(self, image_id):
@@ -83,6 +85,17 @@ class CopierTest(unittest.TestCase):
         self.check_untouched(image_id)
         self.new.fail = {}
         self.assertEqual('done', self.run_copier(image_id).state)
+
+    def test_everything_that_is_read_counts_for_the_rate(self):
+        unknown = self.image(os_hash_algo=None, os_hash_value=None, checksum=None)
+        present = self.image()
+        self.new.objects[self.new.url(present)] = DATA
+        self.database.image_update(present, ImageChanges(add_locations=[{'url': self.new.url(present), 'metadata': {}}]))
+        for image_id, count in ((unknown, 20), (present, 10)):
+            taken, pace = [], Pace(1000)
+            with mock.patch.object(pace, 'take', taken.append):
+                self.assertEqual('done', self.run_copier(image_id, pace=pace).state)
+            self.assertEqual(count, sum(taken))
 
     def test_old_data_that_cannot_be_removed_waits_for_the_scrubber(self):
         image_id = self.image()
