@@ -90,7 +90,7 @@ class Audit:
                 finding = Finding('orphan', name, redact(each.location.url), each.image_id, each.size)
                 yield from self._settle(finding, reason, self._delete, lambda each=each: store.delete(each.location))
             if self._delete:
-                self._inventory.forget('objects', [each.number for each in batch])
+                self._inventory.forget(each.number for each in batch)
 
     def _why_kept(self, name: str, found: Found) -> str | None:
         """Return what speaks against the removal of an object; None when it is nobody's. Empty: it is none at all."""

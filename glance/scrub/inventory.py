@@ -5,7 +5,6 @@ The file is an SQLite database of the tool's own; whoever has no use for it leav
 import json
 import os
 import sqlite3
-import tempfile
 import urllib.parse
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
@@ -46,20 +45,20 @@ class Inventory:
         Raises ConfigurationError for a file that is something else, or of another audit.
         """
         self._path = path
-        self._file = path or tempfile.mkstemp(prefix='glance-audit-')[1]
         try:
-            self._db = sqlite3.connect(self._file)
+            # Without a name it is a temporary file of SQLite's own.
+            self._db = sqlite3.connect(path or '')
             self._db.executescript(_TABLES)
             self._check(json.dumps(terms, sort_keys=True))
         except sqlite3.Error as error:
             raise exceptions.ConfigurationError('The file %s cannot be used to keep the state of the audit: %s.'
-                                                % (self._file, error)) from None
+                                                % (path, error)) from None
 
     def close(self, finished: bool) -> None:
         """Close the file, and remove it when it is of no more use."""
         self._db.close()
-        if finished or self._path is None:
-            os.unlink(self._file)
+        if finished and self._path is not None:
+            os.unlink(self._path)
 
     def note(self, name: str) -> str | None:
         """Return what was noted under a name."""
@@ -115,11 +114,10 @@ class Inventory:
         named = self._db.execute('SELECT 1 FROM records WHERE object = ?', (name_of(found.location.url),))
         return named.fetchone() is not None
 
-    def forget(self, table: str, numbers: Iterable[int]) -> None:
-        """Leave out objects or records (``table``) that are settled."""
+    def forget(self, numbers: Iterable[int]) -> None:
+        """Leave out objects that are settled."""
         with self._db:
-            self._db.executemany('DELETE FROM %s WHERE number = ?' % {'objects': 'objects', 'records': 'records'}[table],
-                                 ((number,) for number in numbers))
+            self._db.executemany('DELETE FROM objects WHERE number = ?', ((number,) for number in numbers))
 
     def _pages(self, query: str, parameters: tuple) -> Iterator[Found]:
         last = 0
@@ -133,7 +131,7 @@ class Inventory:
         known = self.note('terms')
         if known not in (None, terms):
             raise exceptions.ConfigurationError('The file %s is of an audit with other arguments or stores: %s; name '
-                                                'another file, or remove it.' % (self._file, known))
+                                                'another file, or remove it.' % (self._path, known))
         with self._db:
             self._note('terms', terms)
 

@@ -106,6 +106,11 @@ class AuditTest(unittest.TestCase):
         self.assertEqual(4999, number)
         self.assertLess(tracemalloc.get_traced_memory()[1], 2 * 1024 * 1024)
 
+    def test_an_audit_without_a_file_leaves_none_open(self):
+        before = set(os.listdir('/proc/self/fd'))
+        Inventory(None, {}).close(False)
+        self.assertEqual(set(), set(os.listdir('/proc/self/fd')) - before)
+
     def test_names(self):
         for one, other in (('file:///a/b', 'filesystem:///a/b'), ('rbd://x/y%2Fz', 'rbd://x/y/z'), ('S3://a/b', 's3://a/b')):
             self.assertEqual(name_of(one), name_of(other))
