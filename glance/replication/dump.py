@@ -14,10 +14,9 @@ from typing import BinaryIO
 
 from glance.replication.data import Check
 from glance.replication.errors import DataDiffers, ImageFailed, ReplicationFailed
+from glance.replication.http import MAX_JSON_BYTES
 from glance.replication.image import Image, from_v1, is_image_id, portable
 from glance.replication.service import Service
-
-_MAX_RECORD_BYTES = 1 << 20
 
 
 class Dump:
@@ -53,7 +52,7 @@ class Dump:
         path = self._record(image_id)
         try:
             with path.open('rb') as file:
-                image = json.loads(file.read(_MAX_RECORD_BYTES))
+                image = json.loads(file.read(MAX_JSON_BYTES))
         except (OSError, ValueError) as error:
             raise ImageFailed('The file %s does not hold the record of an image: %s' % (path, error)) from error
         if not isinstance(image, dict) or str(image.get('id')).lower() != image_id.lower():

@@ -129,7 +129,7 @@ class Connection:
                                     % (self.address, _reason(error))) from error
         except (errors.HTTPError, OSError) as error:
             raise ReplicationFailed('%s cannot be reached: %s' % (self.address, _reason(error))) from error
-        except (ValueError, UnicodeError) as error:     # of http.client: what cannot be sent as a header
+        except ValueError as error:     # of http.client: what cannot be sent as a header
             raise ImageFailed('%s %s cannot be sent: %s' % (method, path.partition('?')[0], error)) from error
 
     def _refuse(self, method: str, path: str, response: urllib3.BaseHTTPResponse) -> None:

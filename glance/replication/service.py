@@ -37,7 +37,6 @@ class Service(Protocol):
         """Change the record of an image, which is given as it is now; a property that becomes None is removed."""
 
 
-
 def connect(connection: Connection) -> Service:
     """Return the service that answers there, in the newest version of the API that it offers.
 
