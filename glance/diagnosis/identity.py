@@ -17,7 +17,8 @@ from glance.exceptions import ConfigurationError
 _GROUP = 'keystone_authtoken'
 _SECONDS = 10
 _SKEW_WARNING, _SKEW_FAILURE = 5.0, 60.0
-_NOW = {'mysql': 'SELECT UTC_TIMESTAMP(6)', 'postgresql': "SELECT clock_timestamp() AT TIME ZONE 'UTC'"}
+_MYSQL_NOW, _POSTGRESQL_NOW = 'SELECT UTC_TIMESTAMP(6)', "SELECT clock_timestamp() AT TIME ZONE 'UTC'"
+_NOW = {'mysql': _MYSQL_NOW, 'mariadb': _MYSQL_NOW, 'postgresql': _POSTGRESQL_NOW}
 
 
 def is_used(conf: cfg.ConfigOpts) -> bool:

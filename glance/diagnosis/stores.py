@@ -10,7 +10,7 @@ from oslo_config import cfg
 from glance.conf import store as options
 from glance.diagnosis.result import Finding, failure, fine, warning
 from glance.store import drivers
-from glance.store.backends import BackendOptions
+from glance.store.backends import BackendOptions, staging_directory
 from glance.store.drivers import directories
 from glance.store.location import SCHEMES
 
@@ -102,13 +102,6 @@ def staging(conf: cfg.ConfigOpts) -> Iterator[Finding]:
     if stat.S_IMODE(os.stat(parent).st_mode) & stat.S_IWOTH:
         yield warning('The staging directory %s is in %s, where every user of this host can put things, and which may be '
                       'emptied at any time; set node_staging_uri to a directory of the service.' % (path, parent))
-
-
-def staging_directory(conf: cfg.ConfigOpts) -> str:
-    """Where data waits for its import."""
-    if conf.enabled_backends:
-        return conf[options.STAGING].filesystem_store_datadir
-    return conf.node_staging_uri.removeprefix('file://')
 
 
 def space(conf: cfg.ConfigOpts) -> Iterator[Finding]:

@@ -1,3 +1,4 @@
+import datetime
 import json
 import os
 import pathlib
@@ -5,6 +6,7 @@ import unittest
 from unittest import mock
 
 from glance import exceptions
+from glance.db.sqlalchemy import dialects
 from glance.diagnosis import identity, report, security, stores
 from glance.diagnosis.result import Check, Finding, Verdict, exit_code, failure, fine, run, warning
 from tests.harness import signing
@@ -74,6 +76,15 @@ class Clock(unittest.TestCase):
                 finding = identity._judged('Keystone', skew)
                 self.assertEqual(verdict, finding.verdict.name)
                 self.assertIn(words, finding.text)
+
+
+    def test_every_kind_of_server_is_asked(self):
+        now = datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
+        for dialect in dialects.DIALECTS.keys() - {'sqlite'}:
+            engine = mock.MagicMock()
+            engine.dialect.name = dialect
+            engine.connect.return_value.__enter__.return_value.scalar.return_value = now
+            self.assertLess(abs(identity._skew_of_database(engine)), 60, dialect)
 
 
 class Space(unittest.TestCase):
