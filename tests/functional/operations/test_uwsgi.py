@@ -25,6 +25,8 @@ class UwsgiTest(unittest.TestCase):
         self.client = ApiClient(f'http://127.0.0.1:{port}')
         # The uWSGI of the Python package index has Python built in.
         text = re.sub('(?m)^plugins = python\n', '', EXAMPLE.read_text())
+        # A worker of uWSGI whose threads wait for connections may miss the request to stop, and is killed after this time.
+        text = re.sub('(?m)^(worker-reload-mercy) = .*', r'\1 = 5', text)
         ini = self.server.folder / 'uwsgi.ini'
         ini.write_text(text.replace('127.0.0.1:60999', f'127.0.0.1:{port}'))
         variables = {**os.environ, 'OS_GLANCE_CONFIG_DIR': str(self.server.folder), 'PYTHONPATH': str(ROOT)}
