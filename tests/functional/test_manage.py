@@ -6,6 +6,7 @@ import unittest
 
 from glance.db.sqlalchemy import schema
 from tests.functional.test_migrations import Databases
+from tests.harness import commands
 from tests.unit.db_migrations import history
 
 UP_TO_DATE = 'Database is up to date. No migrations needed.\n'
@@ -18,10 +19,7 @@ class Manage(Databases):
 
     def manage(self, *arguments: str, code: int = 0) -> str:
         """Run the tool and expect ``code``; returns its output: stdout, or stderr when it says ERROR."""
-        done = subprocess.run(
-            [sys.executable, '-m', 'glance.cmd.manage', '--config-file', self.config_file, *arguments],
-            capture_output=True, text=True, timeout=120, check=False,
-            env=os.environ | {'PYTHONPATH': os.pathsep.join(sys.path)})
+        done = commands.run('glance.cmd.manage', '--config-file', self.config_file, *arguments, variables=os.environ)
         self.assertEqual(code, done.returncode, done.stderr)
         self.assertNotIn('Traceback', done.stderr)
         if code != 1:

@@ -64,7 +64,7 @@ def run_with_kills(url: str, action: Callable[[sa.Engine], object], every: int =
 
 
 class Interruptions(Databases):
-    WAYS = (((schema.sync,), 4),)   # steps, kill after each n-th change
+    WAYS = (((schema.sync,), 6),)   # steps, kill after each n-th change
 
     def test_an_upgrade_killed_again_and_again_arrives(self):
         for steps, every in self.WAYS:
@@ -82,7 +82,7 @@ class Interruptions(Databases):
         for create in (schema.sync, schema.upgrade):
             with self.subTest(create.__name__):
                 url = self.empty()
-                self.assertGreater(run_with_kills(url, create, every=9), 4)
+                self.assertGreater(run_with_kills(url, create, every=13), 3)
                 self.assertEqual(self.fresh(), history.describe(schema.create_engine(url)))
 
     def test_a_process_that_is_killed(self):
@@ -119,14 +119,14 @@ class Interruptions(Databases):
 
 class SQLiteInterruptionsTest(Interruptions, unittest.TestCase):
     KIND = 'sqlite'
-    WAYS = (*Interruptions.WAYS, ((schema.expand, schema.migrate, schema.contract), 3))
+    WAYS = (*Interruptions.WAYS, ((schema.expand, schema.migrate, schema.contract), 5))
 
 
 class MySQLInterruptionsTest(Interruptions, unittest.TestCase):
-    """The one that takes no change back when it is killed: here every change is the last one once."""
+    """The one that takes no change back when it is killed: here the last one is more often another."""
 
     KIND = 'mysql'
-    WAYS = (((schema.sync,), 1),)
+    WAYS = (((schema.sync,), 3),)
 
 
 class PostgreSQLInterruptionsTest(Interruptions, unittest.TestCase):

@@ -13,6 +13,7 @@ from typing import Self
 import psutil
 
 from glance.db.sqlalchemy import schema
+from tests.harness import commands
 from tests.harness.client import ApiClient
 from tests.harness.databases import ScratchDatabase, scratch_database
 
@@ -91,9 +92,8 @@ class Daemon:
 
     def run(self, module: str, *arguments: str) -> subprocess.CompletedProcess:
         """Run another program of the project (``glance.cmd.…``) with this server's configuration file."""
-        command = [sys.executable, '-m', module, '--config-file', str(self.config_file), *arguments]
-        return subprocess.run(command, cwd=self.folder, env=environment(), stdin=subprocess.DEVNULL,
-                              capture_output=True, text=True, timeout=300)
+        return commands.run(module, '--config-file', str(self.config_file), *arguments, variables=environment(),
+                            folder=self.folder)
 
     def start(self) -> Self:
         """Bring the database up to date, start the daemon and return when it answers.
