@@ -80,12 +80,15 @@ password_hash_rounds = 4
 [cache]
 enabled = false
 CONF
+    # One request at a time: a transaction that reads and then writes fails in SQLite when another one wrote meanwhile, and
+    # Keystone writes whenever a password is wrong, or right again. It would use one core only in any case.
     # Settings come from a file, because Keystone parses the command line of the process it is loaded into.
     cat > "$state/gunicorn.conf.py" <<CONF
 wsgi_app = 'keystone.wsgi.api:application'
 bind = '127.0.0.1:$(port)'
 workers = 1
-threads = 4
+worker_class = 'gthread'
+threads = 1
 daemon = True
 pidfile = '$state/pid'
 errorlog = '$state/gunicorn.log'
