@@ -58,10 +58,10 @@ def advice(conf: cfg.ConfigOpts, prog: str) -> Iterator[str]:
             yield '[DEFAULT] admin_role makes holders of the role administrators whatever the policy file says.'
         if is_set(conf, 'digest_algorithm'):
             yield '[DEFAULT] digest_algorithm has no effect any more; remove it.'
-    if prog == 'glance-registry' and not conf.paste_deploy.flavor and not (_is_loopback(conf.bind_host) or conf.ca_file):
+    if prog == 'glance-registry' and not conf.paste_deploy.flavor and not (is_loopback(conf.bind_host) or conf.ca_file):
         yield ('[paste_deploy] flavor is not set: whoever reaches %s can read and change every record. Set it to keystone, '
                'or bind_host to 127.0.0.1, or demand certificates of clients with ca_file.' % conf.bind_host)
-    if prog == 'glance-registry' and conf.registry_trust_any_peer and not _is_loopback(conf.bind_host):
+    if prog == 'glance-registry' and conf.registry_trust_any_peer and not is_loopback(conf.bind_host):
         yield ('[DEFAULT] registry_trust_any_peer is true: whoever reaches %s can say that he is a service, and change every '
                'record. Set registry_shared_secret here and on the API nodes instead.' % conf.bind_host)
     if prog == 'glance-api':
@@ -82,7 +82,7 @@ def advice(conf: cfg.ConfigOpts, prog: str) -> Iterator[str]:
 
 
 def _advice_without_identity(conf: cfg.ConfigOpts) -> Iterator[str]:
-    if not _is_loopback(conf.bind_host) or legacy.read_settings(conf).get(('keystone_authtoken', 'auth_url')):
+    if not is_loopback(conf.bind_host) or legacy.read_settings(conf).get(('keystone_authtoken', 'auth_url')):
         yield ('[paste_deploy] flavor is empty: everybody who reaches %s is an administrator. Set it to keystone, or '
                'bind_host to 127.0.0.1.' % conf.bind_host)
 
@@ -135,14 +135,15 @@ def _check_trusted_auth(conf: cfg.ConfigOpts, prog: str) -> None:
     flavor = conf.paste_deploy.flavor or ''
     if prog == 'glance-registry' and (conf.registry_shared_secret or conf.ca_file or conf.registry_trust_any_peer):
         return
-    if 'trusted-auth' in flavor.split('+') and not conf.trusted_proxies and not _is_loopback(conf.bind_host):
+    if 'trusted-auth' in flavor.split('+') and not conf.trusted_proxies and not is_loopback(conf.bind_host):
         raise ConfigurationError('[paste_deploy] flavor = %s believes identity headers from anybody who reaches %s; '
                                  'set [DEFAULT] trusted_proxies to the networks of the proxies, or bind_host to '
                                  '127.0.0.1.'
                                  % (flavor, conf.bind_host))
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Tell whether an address, or a name, means this host to itself."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -56,6 +56,18 @@ class Caller(Protocol):
         """The project (or user, when ``owner_is_tenant`` is off) of the caller; None without one."""
 
 
+@dataclass(frozen=True, slots=True)
+class Anyone:
+    """A caller of whom nothing else is known."""
+
+    is_admin: bool
+    owner: str | None
+
+
+# The service itself, which sees every row.
+SERVICE = Anyone(True, None)
+
+
 class LocationRecord(TypedDict, total=False):
     id: int                      # absent until stored
     url: str

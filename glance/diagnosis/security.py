@@ -1,6 +1,5 @@
 """Checks of what makes an installation unsafe, although everything works."""
 import datetime
-import ipaddress
 import pathlib
 from collections.abc import Iterator
 
@@ -8,6 +7,7 @@ from oslo_config import cfg
 
 from glance.conf import legacy
 from glance.conf.files import is_set
+from glance.conf.validation import is_loopback
 from glance.diagnosis import identity
 from glance.diagnosis.result import Finding, failure, warning
 
@@ -45,7 +45,7 @@ def _authentication(conf: cfg.ConfigOpts) -> Iterator[Finding]:
         yield warning('[DEFAULT] trusted_proxies is not set: identity headers are believed from anybody who reaches the '
                       'service. Set it to the networks of the proxies.')
     elif not identity.is_used(conf) and 'trusted-auth' not in parts:
-        reach = 'on this host' if _is_loopback(conf.bind_host) else 'who reaches %s' % conf.bind_host
+        reach = 'on this host' if is_loopback(conf.bind_host) else 'who reaches %s' % conf.bind_host
         yield failure('[paste_deploy] flavor = %s checks no tokens: everybody %s is an administrator. Set it to keystone.'
                       % (conf.paste_deploy.flavor or '', reach))
 
@@ -82,10 +82,3 @@ def certificate(conf: cfg.ConfigOpts) -> Iterator[Finding]:
                       % (conf.cert_file, end.date()))
     elif left < _SOON:
         yield warning('The certificate in %s expires on %s; replace it and reload the service.' % (conf.cert_file, end.date()))
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == 'localhost'

@@ -1,6 +1,5 @@
 """Which locations may come into an image from outside, and what is found there before they do."""
 import dataclasses
-import logging
 import time
 
 from glance import exceptions
@@ -14,8 +13,6 @@ from glance.store.base import Store
 from glance.transfer import pipeline
 from glance.transfer.pipeline import Result
 from glance.transfer.sources import ReaderSource
-
-LOG = logging.getLogger(__name__)
 
 # What these URLs mean is decided by files of this host or of the service's configuration: nobody may name them.
 _LOCAL = ('file', 'filesystem', 'swift+config')

@@ -7,7 +7,17 @@ from typing import Any
 
 from glance import exceptions
 from glance.context import RequestContext
-from glance.db.interface import Charge, ImageChanges, ImageQuery, ImageRecord, LocationRecord, MemberRecord, Removal, Resource
+from glance.db.interface import (
+    SERVICE,
+    Charge,
+    ImageChanges,
+    ImageQuery,
+    ImageRecord,
+    LocationRecord,
+    MemberRecord,
+    Removal,
+    Resource,
+)
 from glance.domain.image import Image, Location
 from glance.domain.member import Member
 from glance.domain.properties import BASE_ATTRIBUTES
@@ -219,16 +229,6 @@ class DatabaseMembers(Members):
     def _sees(self, member_id: str) -> bool:
         return self.context.is_admin or self.context.owner is not None and self.context.owner in (
             self.image.owner, member_id)
-
-
-class Service:
-    """The service itself, which sees every row."""
-
-    is_admin = True
-    owner = None
-
-
-SERVICE = Service()
 
 
 def load(record: ImageRecord, caller: str | None = None) -> Image:

@@ -3,10 +3,10 @@ import datetime
 import logging
 
 from glance import exceptions
-from glance.db.interface import Condition, ImageQuery
+from glance.db.interface import SERVICE, Condition, ImageQuery
 from glance.domain.image import Image
 from glance.environment import Environment
-from glance.layers.database import SERVICE, load
+from glance.layers.database import load
 from glance.notify import payloads
 from glance.tasks.leases import utcnow
 

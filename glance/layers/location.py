@@ -1,7 +1,6 @@
 """Locations that come from outside: judged, and looked at, before an image has them."""
 import contextlib
 import copy
-import logging
 
 from glance import exceptions
 from glance.domain.image import Image, Location
@@ -11,8 +10,6 @@ from glance.layers.admission import Admission, is_service
 from glance.layers.base import Images
 from glance.layers.location_import import LocationImport
 from glance.store.location import scheme_of
-
-LOG = logging.getLogger(__name__)
 
 
 class LocateImages(Images):

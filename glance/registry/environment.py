@@ -1,6 +1,5 @@
 """What a process of glance-registry needs to serve requests."""
 import dataclasses
-import logging
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -15,7 +14,6 @@ from glance.policies.enforcer import Enforcer
 from glance.registry.peers import Peers
 from glance.registry.repetition import Repetition
 
-LOG = logging.getLogger(__name__)
 Result = TypeVar('Result')
 
 

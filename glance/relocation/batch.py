@@ -3,8 +3,7 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 
 from glance import exceptions
-from glance.db.interface import Database, ImageRecord, StoredLocation
-from glance.layers.database import SERVICE
+from glance.db.interface import SERVICE, Database, ImageRecord, StoredLocation
 from glance.relocation.copier import Copier, Outcome
 from glance.relocation.journal import Journal
 from glance.store.backends import Backends

@@ -10,9 +10,8 @@ import logging
 from collections.abc import Callable, Iterator
 
 from glance import exceptions
-from glance.db.interface import Database, ImageChanges, ImageRecord, Lease, LocationRecord
+from glance.db.interface import SERVICE, Database, ImageChanges, ImageRecord, Lease, LocationRecord
 from glance.domain.properties import IMPORT_LOCK
-from glance.layers.database import SERVICE
 from glance.relocation.pace import Pace, Paced
 from glance.store.backends import Backends
 from glance.store.base import Location, Store, Writer

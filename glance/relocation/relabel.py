@@ -7,8 +7,7 @@ import dataclasses
 from collections.abc import Iterator
 
 from glance import exceptions
-from glance.db.interface import Database, ImageChanges, LocationRecord
-from glance.layers.database import SERVICE
+from glance.db.interface import SERVICE, Database, ImageChanges, LocationRecord
 from glance.store.backends import Backends
 from glance.store.location import redact, scheme_of, without_credentials
 

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable, Iterator
 
 from glance import exceptions
-from glance.db.interface import COPYING_PROPERTY, Database, ImageChanges, ImageRecord
+from glance.db.interface import COPYING_PROPERTY, SERVICE, Database, ImageChanges, ImageRecord
 from glance.domain.properties import IMPORT_LOCK
 from glance.scrub.inventory import Found, Inventory
 from glance.store.backends import Backends, title
@@ -161,19 +161,9 @@ class Audit:
 
     def _image(self, image_id: str) -> ImageRecord | None:
         try:
-            return self._database.image_get(_SERVICE, image_id, show_deleted=True)
+            return self._database.image_get(SERVICE, image_id, show_deleted=True)
         except exceptions.ImageNotFound:
             return None
-
-
-class _Service:
-    """The service itself, which sees every row."""
-
-    is_admin = True
-    owner = None
-
-
-_SERVICE = _Service()
 
 
 def _is_missing(store: Store, location: Location) -> bool:

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable
 
 from glance import exceptions
-from glance.db.interface import Database, ImageChanges, ImageRecord, Lease
+from glance.db.interface import SERVICE, Database, ImageChanges, ImageRecord, Lease
 from glance.domain.properties import IMPORT_LOCK
 from glance.store.backends import Backends
 from glance.store.base import Store
@@ -35,7 +35,7 @@ def recover(database: Database, stores: Backends) -> int:
 def _undo(database: Database, stores: Backends, lease: Lease) -> bool:
     """Take the lease over, so that nobody else works on the image; remove its bytes; then let it go."""
     try:
-        image = database.image_get(_SERVICE, lease.image_id)
+        image = database.image_get(SERVICE, lease.image_id)
         if image['properties'].get(IMPORT_LOCK) == lease.attempt:
             return _undo_task(database, stores, lease, image)
     except exceptions.ImageNotFound:
@@ -71,16 +71,6 @@ def _undo_task(database: Database, stores: Backends, lease: Lease, image: ImageR
     LOG.warning('A task on image %s was interrupted; the image %s.', lease.image_id,
                 'is queued again' if importing else 'stays as it is')
     return True
-
-
-class _Service:
-    """The service itself, which sees every image."""
-
-    is_admin = True
-    owner = None
-
-
-_SERVICE = _Service()
 
 
 def _discard(store: Store, lease: Lease, committed: bool) -> bool:

@@ -1,7 +1,6 @@
 """The socket on which the server listens: bound here, or inherited from systemd or another parent."""
 
 import errno
-import logging
 import os
 import socket
 import time
@@ -9,8 +8,6 @@ from collections.abc import MutableMapping
 
 from glance.exceptions import ConfigurationError
 from glance.wsgi.settings import Settings
-
-LOG = logging.getLogger(__name__)
 
 _FIRST_SYSTEMD_FD = 3
 _RETRY_EVERY = 0.1

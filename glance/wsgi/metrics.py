@@ -7,8 +7,7 @@ from oslo_config import cfg
 
 from glance import conf as configuration
 from glance import exceptions
-from glance.context import RequestContext
-from glance.db.interface import Condition, Database, ImageQuery
+from glance.db.interface import SERVICE, Condition, Database, ImageQuery
 from glance.metrics.exposition import Page
 from glance.wsgi import faults
 
@@ -53,6 +52,6 @@ class MetricsPage:
 
     def _backlog(self) -> int | None:
         try:
-            return self._database.image_count(RequestContext(is_admin=True, overwrite=False), _WAITING)
+            return self._database.image_count(SERVICE, _WAITING)
         except exceptions.DatabaseUnavailable:
             return None

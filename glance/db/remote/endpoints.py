@@ -1,11 +1,11 @@
 """The registries that this process may call: kept connections to each, and which of them answer."""
-import ipaddress
 import logging
 import ssl
 import threading
 import time
 from dataclasses import dataclass
 
+from glance.conf.validation import is_loopback
 from glance.db.remote.exchange import FOREVER, AnswerLost, Connection, NotSent, WrongAnswer
 
 LOG = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ class Endpoint:
     def __init__(self, host: str, port: int, tls: ssl.SSLContext | None, limits: Limits):
         self.host, self.port, self._tls, self._limits = host, port, tls, limits
         self.authority = '%s:%d' % ('[%s]' % host if ':' in host else host, port)
-        self.remembers, self.is_near = 0.0, _is_loopback(host)
+        self.remembers, self.is_near = 0.0, is_loopback(host)
         self._idle: list[Connection] = []
         self._lock = threading.Lock()
         self._room = threading.BoundedSemaphore(limits.most)
@@ -167,10 +167,3 @@ class Endpoints:
         """Close the connections that are kept."""
         for endpoint in self._endpoints:
             endpoint.close()
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == 'localhost'

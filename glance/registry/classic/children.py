@@ -2,9 +2,9 @@
 from typing import Any
 
 from glance import exceptions
-from glance.db.interface import ImageChanges, ImageQuery, MemberRecord
+from glance.db.interface import Anyone, ImageChanges, ImageQuery, MemberRecord
 from glance.registry.classic import shapes
-from glance.registry.classic.session import Anyone, Session
+from glance.registry.classic.session import Session
 
 
 def image_property_create(session: Session, values: dict[str, Any]) -> dict[str, Any]:

@@ -3,10 +3,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from glance import exceptions
-from glance.db.interface import ImageChanges, ImageRecord, LocationRecord, Resource
+from glance.db.interface import SERVICE, ImageChanges, ImageRecord, LocationRecord, Resource
 from glance.db.validation import WRITABLE_COLUMNS
 from glance.registry.classic import shapes
-from glance.registry.classic.session import SERVICE, Session
+from glance.registry.classic.session import Session
 
 _LOCATION_KEYS = ('url', 'metadata', 'status')
 _TRIES = 5

@@ -4,23 +4,12 @@ from typing import Any
 
 from glance import exceptions
 from glance.context import RequestContext
-from glance.db.interface import Caller, Database, ImageRecord
+from glance.db.interface import Anyone, Caller, Database, ImageRecord
 from glance.domain.properties import READ_ONLY, is_internal
 
 
 class ForbiddenPublicImage(exceptions.Forbidden):
     """The image is everybody's to see, and not this caller's to change."""
-
-
-@dataclass(frozen=True, slots=True)
-class Anyone:
-    """A caller as the DAL knows him."""
-
-    is_admin: bool
-    owner: str | None
-
-
-SERVICE = Anyone(True, None)
 
 
 @dataclass(frozen=True, slots=True)
