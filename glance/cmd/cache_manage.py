@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 
 from glance import conf
 from glance.cache.layout import is_image_id
-from glance.cmd import cache_client, cache_tables
-from glance.cmd.cache_client import CacheClient, Failure
+from glance.cmd import cache_tables
+from glance.cmd.cache_client import Failure, connect
 
 PROG = 'glance-cache-manage'
 
@@ -68,52 +68,42 @@ def _run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
 
 def list_cached(options: argparse.Namespace) -> None:
     """List the images that are in the cache."""
-    images = _client(options).get('cached_images')
-    if not images:
-        print('No cached images.')
-        return
-    print('Found %d cached images...' % len(images))
-    print(cache_tables.cached(images))
+    _list(options, 'cached', cache_tables.cached)
 
 
 def list_queued(options: argparse.Namespace) -> None:
     """List the images that are queued for the cache."""
-    images = _client(options).get('queued_images')
-    if not images:
-        print('No queued images.')
-        return
-    print('Found %d queued images...' % len(images))
-    print(cache_tables.queued(images))
+    _list(options, 'queued', cache_tables.queued)
 
 
 def queue_image(options: argparse.Namespace, image_id: str) -> None:
     """Have an image fetched into the cache."""
     _confirmed(options, 'Queue image %s for caching?' % image_id, 'Queued image %s for caching' % image_id,
-               lambda: _client(options).put('queued_images', image_id))
+               lambda: connect(options).put('queued_images', image_id))
 
 
 def delete_cached_image(options: argparse.Namespace, image_id: str) -> None:
     """Remove an image from the cache."""
     _confirmed(options, 'Delete cached image %s?' % image_id, 'Deleted cached image %s' % image_id,
-               lambda: _client(options).delete('cached_images', image_id))
+               lambda: connect(options).delete('cached_images', image_id))
 
 
 def delete_all_cached_images(options: argparse.Namespace) -> None:
     """Remove every image from the cache."""
     _confirmed(options, 'Delete all cached images?', 'Deleted %d cached images',
-               lambda: _client(options).delete_all('cached_images'))
+               lambda: connect(options).delete_all('cached_images'))
 
 
 def delete_queued_image(options: argparse.Namespace, image_id: str) -> None:
     """Take an image off the queue."""
     _confirmed(options, 'Delete queued image %s?' % image_id, 'Deleted queued image %s' % image_id,
-               lambda: _client(options).delete('queued_images', image_id))
+               lambda: connect(options).delete('queued_images', image_id))
 
 
 def delete_all_queued_images(options: argparse.Namespace) -> None:
     """Empty the queue."""
     _confirmed(options, 'Delete all queued images?', 'Deleted %d queued images',
-               lambda: _client(options).delete_all('queued_images'))
+               lambda: connect(options).delete_all('queued_images'))
 
 
 # What each is run by, and the argument that it needs.
@@ -126,6 +116,11 @@ COMMANDS: dict[str, tuple[Callable[..., None], str]] = {
     'delete-queued-image': (delete_queued_image, '<IMAGE_ID>'),
     'delete-all-queued-images': (delete_all_queued_images, ''),
 }
+
+
+def _list(options: argparse.Namespace, which: str, table: Callable[[list], str]) -> None:
+    images = connect(options).get('%s_images' % which)
+    print('Found %d %s images...\n%s' % (len(images), which, table(images)) if images else 'No %s images.' % which)
 
 
 def _confirmed(options: argparse.Namespace, question: str, done: str, work: Callable[[], int | None]) -> None:
@@ -145,10 +140,6 @@ def _says_yes(question: str) -> bool:
         if sys.stdin.isatty():
             return False
         raise Failure('There is nobody to answer the question; use --force to go on without it.') from None
-
-
-def _client(options: argparse.Namespace) -> CacheClient:
-    return cache_client.connect(options)
 
 
 def _help(arguments: list[str], parser: argparse.ArgumentParser) -> None:

@@ -13,6 +13,7 @@ from oslo_config import cfg
 from glance import conf, environment
 from glance.cache import building
 from glance.cache.core import Cache
+from glance.cmd.failure import fail, fail_unexpectedly
 from glance.exceptions import GlanceError
 
 LOG = logging.getLogger(__name__)
@@ -25,10 +26,10 @@ def run(prog: str, work: Callable[[cfg.ConfigOpts], int], args: Sequence[str] | 
         conf.load(sys.argv[1:] if args is None else list(args), prog=prog, conf=config)
         return work(config)
     except GlanceError as error:
-        return _fail(str(error))
+        return fail(str(error))
     except Exception as error:
         LOG.critical('%s failed.', prog, exc_info=config.debug)
-        return _fail('%s: %s (run again with --debug for details)' % (type(error).__name__, error))
+        return fail_unexpectedly(error)
 
 
 @contextlib.contextmanager
@@ -43,8 +44,3 @@ def opened(config: cfg.ConfigOpts) -> Iterator[Cache]:
         parts.callback(cache.close)
         building.migrate(config, cache)
         yield cache
-
-
-def _fail(text: str) -> int:
-    print('ERROR: ' + ' '.join(text.split()), file=sys.stderr)
-    return 1

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from oslo_config import cfg
 
 from glance import conf
+from glance.cmd.failure import fail
 from glance.conf.control import cli_options
 from glance.exceptions import ConfigurationError, GlanceError
 from glance.processes import control, programs
@@ -43,8 +44,7 @@ def main(args: Sequence[str] | None = None) -> int:
         servers = [Server(program, config.pid_file) for program in programs.named(config.server)]
         return COMMANDS[config.command](servers, _start_options(config))
     except GlanceError as error:
-        print('ERROR: %s' % error, file=sys.stderr)
-        return 1
+        return fail(str(error))
 
 
 def _mistake(config: cfg.ConfigOpts) -> str | None:

@@ -18,6 +18,7 @@ from oslo_config import cfg
 
 from glance import conf
 from glance.cmd import store_audit, store_relocation, store_trash
+from glance.cmd.failure import fail, fail_unexpectedly
 from glance.db.interface import MAX_INTEGER
 from glance.db.sqlalchemy import schema
 from glance.db.sqlalchemy.database import SQLDatabase
@@ -54,22 +55,15 @@ def main(args: Sequence[str] | None = None) -> int:
         conf.load(args, prog=PROG, conf=config)
         return config.command.run(config)
     except GlanceError as error:
-        return _fail(str(error))
+        return fail(str(error))
+    except sa.exc.DBAPIError as error:
+        if config.debug:
+            raise
+        return fail(f'The database refused: {error.orig} (run again with --debug for details)')
     except Exception as error:
         if config.debug:
             raise
-        return _fail(_reason(error))
-
-
-def _fail(text: str) -> int:
-    print(f'ERROR: {" ".join(text.split())}', file=sys.stderr)
-    return 1
-
-
-def _reason(error: Exception) -> str:
-    what = f'The database refused: {error.orig}' if isinstance(error, sa.exc.DBAPIError) else \
-        f'{type(error).__name__}: {error}'
-    return f'{what} (run again with --debug for details)'
+        return fail_unexpectedly(error)
 
 
 # The command line.

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from oslo_config import cfg
 
 from glance import conf
+from glance.cmd.failure import fail, fail_unexpectedly
 from glance.exceptions import GlanceError
 from glance.replication import commands
 from glance.replication.address import Address
@@ -40,16 +41,15 @@ def main(args: Sequence[str] | None = None) -> int:
         print('Interrupted; the same command goes on where it was', file=sys.stderr)
         return 130
     except _UsageError as error:
-        print('ERROR: %s\n%s' % (error, _overview()), file=sys.stderr)
-        return 1
+        code = fail(str(error))
+        print(_overview(), file=sys.stderr)
+        return code
     except GlanceError as error:
-        print('ERROR: %s' % error, file=sys.stderr)
-        return 1
+        return fail(str(error))
     except Exception as error:
         if config.debug:
             raise
-        print('ERROR: %s: %s (run again with --debug for details)' % (type(error).__name__, error), file=sys.stderr)
-        return 1
+        return fail_unexpectedly(error)
 
 
 def _run(config: cfg.ConfigOpts) -> int:

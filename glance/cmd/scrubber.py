@@ -16,6 +16,7 @@ from oslo_concurrency import lockutils
 from oslo_config import cfg
 
 from glance import conf, environment, exceptions
+from glance.cmd.failure import fail, fail_unexpectedly
 from glance.conf import libraries
 from glance.db.interface import Database
 from glance.scrub.restore import restore
@@ -37,10 +38,10 @@ def main(args: Sequence[str] | None = None) -> int:
         conf.load(args, prog=PROG)
         return _run(conf.CONF, stop)
     except exceptions.GlanceError as error:
-        return _fail(str(error))
+        return fail(str(error))
     except Exception as error:
         LOG.critical('glance-scrubber failed', exc_info=getattr(conf.CONF, 'debug', True))
-        return _fail('%s: %s (run again with --debug for details)' % (type(error).__name__, error))
+        return fail_unexpectedly(error)
 
 
 def _run(config: cfg.ConfigOpts, stop: threading.Event) -> int:
@@ -133,11 +134,6 @@ def _stopped_by_signals() -> threading.Event:
         signal.signal(number, handle)
     signal.signal(signal.SIGUSR2, lambda number, frame: report.write(PROG))
     return stop
-
-
-def _fail(text: str) -> int:
-    print('ERROR: %s' % ' '.join(text.split()), file=sys.stderr)
-    return 1
 
 
 if __name__ == '__main__':

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from oslo_config import cfg
 
 from glance import conf
+from glance.cmd.failure import fail, fail_unexpectedly
 from glance.diagnosis import checks, report
 from glance.diagnosis.result import exit_code, run
 from glance.exceptions import GlanceError
@@ -27,13 +28,11 @@ def main(args: Sequence[str] | None = None) -> int:
         conf.load(sys.argv[1:] if args is None else args, prog=PROG, usage=USAGE, conf=config)
         return config.command.run(config)
     except GlanceError as error:
-        print('ERROR: %s' % error, file=sys.stderr)
-        return 1
+        return fail(str(error))
     except Exception as error:
         if config.debug_examination:
             raise
-        print('ERROR: %s: %s (run again with --debug for details)' % (type(error).__name__, error), file=sys.stderr)
-        return _UNEXPECTED
+        return fail_unexpectedly(error, _UNEXPECTED)
 
 
 def _add_commands(commands: argparse._SubParsersAction) -> None:
