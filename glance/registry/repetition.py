@@ -103,8 +103,13 @@ class Repetition:
             return
         with self._lock:
             if self._writer is None:
-                self._writer = threading.Thread(target=self._write, name='answers', daemon=True)
-                self._writer.start()
+                writer = threading.Thread(target=self._write, name='answers', daemon=True)
+                try:
+                    writer.start()
+                except RuntimeError as error:
+                    LOG.warning('An answer is not remembered: %s', error)
+                    return
+                self._writer = writer
         self._answers.put((claim, packed))
 
     def _write(self) -> None:

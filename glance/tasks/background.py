@@ -37,9 +37,16 @@ class Background:
         with self._lock:
             self._jobs.put(job)
             if len(self._threads) < self._limit:
-                thread = threading.Thread(target=self._work, name='background', daemon=True)
-                self._threads.append(thread)
-                thread.start()
+                self._add_thread()
+
+    def _add_thread(self) -> None:
+        thread = threading.Thread(target=self._work, name='background', daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:
+            LOG.error('Work in the background waits for other work to end or to come: %s', error)
+        else:
+            self._threads.append(thread)
 
     def check(self) -> None:
         """Raise Interrupted when the process ends; long jobs ask now and then."""

@@ -108,10 +108,11 @@ class LeaseKeeper:
         """
         lease = new_lease(image_id, self._worker, storage, staging)
         with self._lock:
-            self._held[lease.attempt] = _relied_on_until()
             if self._thread is None:
-                self._thread = threading.Thread(target=self._beat, name='leases', daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._beat, name='leases', daemon=True)
+                thread.start()
+                self._thread = thread
+            self._held[lease.attempt] = _relied_on_until()
         try:
             yield lease
         finally:

@@ -42,9 +42,9 @@ class Ping:
             now = time.monotonic()
             answer = self._answer
             if answer is None or answer.done() and now - self._asked_at >= self._interval:
-                answer = self._answer = concurrent.futures.Future()
-                self._asked_at = now
+                answer = concurrent.futures.Future()
                 threading.Thread(target=_ask, args=(database, answer), name='healthcheck', daemon=True).start()
+                self._answer, self._asked_at = answer, now
         try:
             return answer.result(self._timeout)
         except TimeoutError:

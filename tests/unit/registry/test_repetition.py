@@ -5,6 +5,7 @@ import threading
 import time
 import unittest
 import uuid
+from unittest import mock
 
 import sqlalchemy as sa
 
@@ -49,6 +50,15 @@ class RepetitionTest(unittest.TestCase):
 
     def rows(self, table=models.registry_requests):
         return self.database.engine.read(lambda connection: connection.scalar(sa.select(sa.func.count()).select_from(table)))
+
+    def test_a_system_without_room_for_threads_is_no_concern_of_writers(self):
+        repetition = self.repetition()
+        with mock.patch.object(threading.Thread, 'start', side_effect=RuntimeError("can't start new thread")), \
+                self.assertLogs('glance.registry.repetition', 'WARNING'):
+            self.assertEqual(b'[1]', self.once(repetition=repetition))
+        self.key = str(uuid.uuid4())
+        self.assertEqual(b'[2]', self.once(b'[2]', repetition=repetition))
+        self.assertEqual(b'[2]', self.once(b'[3]', repetition=repetition))
 
     def test_the_second_gets_the_answer_of_the_first(self):
         first = self.once(b'[1]' * 10_000)

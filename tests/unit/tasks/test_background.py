@@ -1,6 +1,7 @@
 """Jobs in threads of their own."""
 import threading
 import unittest
+from unittest import mock
 
 from glance.tasks.background import Background, Interrupted
 
@@ -34,6 +35,15 @@ class BackgroundTest(unittest.TestCase):
             self.background.submit(done.set)
             self.assertTrue(done.wait(30))
             self.background.close()
+
+    def test_a_system_without_room_for_threads(self):
+        done = threading.Semaphore(0)
+        with mock.patch.object(threading.Thread, 'start', side_effect=RuntimeError("can't start new thread")), \
+                self.assertLogs('glance.tasks.background', 'ERROR'):
+            self.background.submit(done.release)
+        self.background.submit(done.release)
+        for _ in range(2):
+            self.assertTrue(done.acquire(timeout=30))
 
     def test_close_interrupts(self):
         begun, ended = threading.Event(), []

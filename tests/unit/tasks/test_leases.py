@@ -127,6 +127,15 @@ class HeartbeatTest(unittest.TestCase):
             raise KeyboardInterrupt
         self.assertFalse(keeper._held)
 
+    def test_a_heart_that_could_not_begin_begins_with_the_next_lease(self):
+        keeper = self.keeper()
+        with mock.patch.object(threading.Thread, 'start', side_effect=RuntimeError("can't start new thread")), \
+                self.assertRaises(RuntimeError), keeper.hold(self.image_id):
+            self.fail('held')
+        self.assertFalse(keeper._held)
+        with keeper.hold(self.image_id):
+            self.assertTrue(self.renewed.wait(30))
+
     def test_closing_ends_the_thread(self):
         keeper = self.keeper()
         with keeper.hold('i'):

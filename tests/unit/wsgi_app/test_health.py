@@ -1,6 +1,7 @@
 """Whether the records answer, asked no more often than needed and waited for no longer than that."""
 import threading
 import unittest
+from unittest import mock
 
 from glance import exceptions
 from glance.db.memory import MemoryDatabase
@@ -45,6 +46,13 @@ class PingTest(unittest.TestCase):
         for _ in range(5):
             self.assertEqual('The records did not answer within 0.01 s.', ping.trouble(records))
         self.assertEqual(1, records.asked)
+
+
+    def test_a_question_that_could_not_be_asked_is_asked_again(self):
+        ping = Ping(SECONDS, SECONDS)
+        with mock.patch.object(threading.Thread, 'start', side_effect=RuntimeError("can't start new thread")), self.assertRaises(RuntimeError):
+            ping.trouble(Records())
+        self.assertIsNone(ping.trouble(Records()))
 
 
 class OptionsTest(unittest.TestCase):
