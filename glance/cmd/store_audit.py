@@ -3,19 +3,18 @@
 Exit codes: 0 nothing is left; 1 refused or failed; 3 something was found and is still there.
 """
 import argparse
-import contextlib
 import dataclasses
 import json
-import os
 import sys
 from collections.abc import Iterator
 
 from oslo_config import cfg
 
-from glance import environment, exceptions
+from glance import exceptions
+from glance.cmd import store_tool
 from glance.scrub.audit import STAGING, Audit, Finding
 from glance.scrub.inventory import Inventory
-from glance.store.backends import Backends, staging_directory, title
+from glance.store.backends import Backends, title
 from glance.store.base import Store
 
 FOUND = 3
@@ -44,12 +43,7 @@ def audit(config: cfg.ConfigOpts) -> int:
     if command.grace < LEAST_GRACE:
         raise exceptions.ConfigurationError('--grace %d is too short: uploads take time between data and record; give %d '
                                             'seconds or more.' % (command.grace, LEAST_GRACE))
-    with contextlib.ExitStack() as stack:
-        database = environment.open_database(config)
-        stack.callback(database.close)
-        database.check()
-        stores = Backends(config, reserved=os.path.isdir(staging_directory(config)))
-        stack.callback(stores.close)
+    with store_tool.opened(config) as (database, stores):
         named = _chosen(stores, command.store)
         inventory = Inventory(command.resume, {'stores': {name: store.details for name, store in named.items()}})
         finished = False

@@ -8,7 +8,6 @@ import contextlib
 import dataclasses
 import itertools
 import json
-import os
 import re
 import signal
 import sys
@@ -16,14 +15,14 @@ from collections.abc import Iterator
 
 from oslo_config import cfg
 
-from glance import environment, exceptions
-from glance.db.interface import Database
+from glance import exceptions
+from glance.cmd import store_tool
 from glance.relocation.batch import Batch
 from glance.relocation.copier import Copier, Orders, Outcome
 from glance.relocation.journal import Journal
 from glance.relocation.pace import Pace
 from glance.relocation.relabel import Relabelling
-from glance.store.backends import Backends, staging_directory, title
+from glance.store.backends import Backends, title
 from glance.store.base import Capability, Store
 from glance.tasks import recovery
 from glance.tasks.leases import LeaseKeeper
@@ -80,7 +79,7 @@ def relabel(config: cfg.ConfigOpts) -> int:
     command = config.command
     if command.max_rows is not None and command.max_rows < 1:
         raise exceptions.ConfigurationError('--max-rows %d must be 1 or more.' % command.max_rows)
-    with _parts(config) as (database, stores):
+    with store_tool.opened(config) as (database, stores):
         if not stores.multiple:
             raise exceptions.ConfigurationError('[DEFAULT] enabled_backends is not set: stores have no names that could be '
                                                 'written into records.')
@@ -101,7 +100,7 @@ def _relocate(config: cfg.ConfigOpts, action: str) -> int:
     if command.all and (command.image or command.owner):
         raise exceptions.ConfigurationError('--all goes without --image and --owner.')
     signal.signal(signal.SIGTERM, _end)
-    with _parts(config) as (database, stores), contextlib.closing(LeaseKeeper(database)) as held:
+    with store_tool.opened(config) as (database, stores), contextlib.closing(LeaseKeeper(database)) as held:
         source, target = _ends(stores, command)
         terms = {'action': action, 'from': command.source, 'to': command.target, 'owner': command.owner}
         journal = Journal(None if command.dry_run or command.image else command.resume, terms)
@@ -113,17 +112,6 @@ def _relocate(config: cfg.ConfigOpts, action: str) -> int:
             recovery.recover(database, stores)
         batch = Batch(database, stores, copier, journal, source, command.image, command.owner)
         return LEFT if _report(batch.run(), action, command) else 0
-
-
-@contextlib.contextmanager
-def _parts(config: cfg.ConfigOpts) -> Iterator[tuple[Database, Backends]]:
-    with contextlib.ExitStack() as stack:
-        database = environment.open_database(config)
-        stack.callback(database.close)
-        database.check()
-        stores = Backends(config, reserved=os.path.isdir(staging_directory(config)))
-        stack.callback(stores.close)
-        yield database, stores
 
 
 def _end(number: int, frame: object) -> None:

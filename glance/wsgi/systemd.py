@@ -28,9 +28,6 @@ class Notifier:
     def stopping(self) -> None:
         self._send('STOPPING=1', 'STATUS=Finishing running requests')
 
-    def status(self, text: str) -> None:
-        self._send('STATUS=' + text)
-
     def alive(self) -> None:
         self._send('WATCHDOG=1')
 

@@ -47,11 +47,6 @@ class ThreadPool:
         """When each thread that runs a job took it; the latest is the last."""
         self._watching = False
 
-    @property
-    def busy(self) -> int:
-        """How many threads are at work, plus the jobs that wait for one."""
-        return self._threads - len(self._sleepers) + len(self._jobs)
-
     def submit(self, job: Any) -> None:
         """Have the job run soon."""
         with self._lock:

@@ -27,7 +27,6 @@ class NotifierTest(unittest.TestCase):
         path = self.path()
         manager, notifier = self.manager(path), Notifier({'NOTIFY_SOCKET': path})
         for send, expected in ((lambda: notifier.ready('2 workers'), ['READY=1', 'STATUS=2 workers']),
-                               (lambda: notifier.status('1 worker'), ['STATUS=1 worker']),
                                (notifier.alive, ['WATCHDOG=1']),
                                (notifier.stopping, ['STOPPING=1', 'STATUS=Finishing running requests'])):
             send()

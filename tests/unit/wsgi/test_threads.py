@@ -75,7 +75,6 @@ class ThreadPoolTest(unittest.TestCase):
             for _ in range(10):
                 self.loop.advance()
                 self.assertEqual(1, len(self.loop.calls))
-        self.assertEqual(3, pool.busy)
 
     def blocked(self) -> tuple[ThreadPool, threading.Semaphore, mock.Mock]:
         """A pool whose jobs wait, what is released for each that begins, and the clock."""
