@@ -108,10 +108,10 @@ def _draft_form(change: dict) -> tuple[str, Any]:
 
 
 def _names(path: Any) -> list[str]:
-    """Return the segments of a JSON pointer (RFC 6901)."""
+    """Return the segments of a JSON pointer (RFC 6901), which may have a slash too many at its beginning."""
     if not isinstance(path, str) or not path.startswith('/'):
         raise exceptions.Invalid('The path of an operation must be a string that starts with "/".')
-    segments = path[1:].split('/')
+    segments = path[2 if path.startswith('//') and path != '//' else 1:].split('/')
     if len(segments) > 1 and '' in segments:
         raise exceptions.Invalid('The path %r has an empty segment.' % path[:80])
     if _BAD_ESCAPE.search(path):

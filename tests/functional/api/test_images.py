@@ -296,14 +296,15 @@ class TestPatch(ImagesTestCase):
 
     def test_paths(self):
         image_id = self.create(foo='bar')['id']
-        for path in ('foo', '', 'foo/bar', '/foo/', '//', '//name', '/a//b', '/a~', '/a~2', '/tags/-', '/tags/0', '/a/b', 1, None, [],
+        for path in ('foo', '', 'foo/bar', '/foo/', '//', '///name', '/a//b', '/a~', '/a~2', '/tags/-', '/tags/0', '/a/b', 1, None, [],
                      {}):
             for op in ('add', 'replace', 'remove'):
                 with self.subTest(path=path, op=op):
                     self.patch(image_id, {'op': op, 'path': path, 'value': 'x'}, expected=400)
         image = self.patch(image_id, add(' blank ', '1'), add('a~1b', '2'), add('a~0b', '3'), add('', '4'),
-                           add('a~01b', '5')).json()
-        self.assertEqual(('1', '2', '3', '4', '5'), tuple(image[name] for name in ('blank', 'a/b', 'a~b', '', 'a~1b')))
+                           add('a~01b', '5'), add('/slashes', '6')).json()
+        self.assertEqual(('1', '2', '3', '4', '5', '6'),
+                         tuple(image[name] for name in ('blank', 'a/b', 'a~b', '', 'a~1b', 'slashes')))
 
     def test_locations_are_off(self):
         image_id = self.create()['id']
