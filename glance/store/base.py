@@ -9,6 +9,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
+_ZEROS = 1024 * 1024
+"""The most zero bytes that are written at a time."""
+
 
 class Capability(enum.Flag):
     """What a store can do. The bit values are those that operators know from ``store`` reports."""
@@ -42,9 +45,9 @@ class StoredObject:
 
 
 class Writer(Protocol):
-    """One object being written. Used by one thread at a time."""
+    """One object being written. Used by one thread at a time. What inherits from it knows of no holes by itself."""
 
-    holes: bool
+    holes: bool = False
     """Whether runs of zeros are better given to ``hole`` than to ``write``."""
 
     def write(self, data: memoryview) -> None:
@@ -55,6 +58,10 @@ class Writer(Protocol):
 
     def hole(self, length: int) -> None:
         """Append ``length`` zero bytes, without storing them where the backend can leave a hole."""
+        zeros = memoryview(bytes(min(length, _ZEROS)))
+        while length:
+            self.write(zeros[:length])
+            length -= min(length, len(zeros))
 
     def commit(self) -> Location:
         """Publish the object, durably. Raises ObjectExists when there is one of this id, and the errors of write."""
@@ -82,6 +89,7 @@ class Reader(Protocol):
 
         The span starts at ``offset`` of that descriptor, whose own position must not be relied on.
         """
+        return None
 
     offset: int
     """Where the span starts in the object."""

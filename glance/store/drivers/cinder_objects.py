@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from glance import exceptions
-from glance.store.base import Location
+from glance.store.base import Location, Reader, Writer
 from glance.store.drivers import cinder_client
 from glance.store.drivers.cinder_attachments import Attachment
 from glance.store.drivers.cinder_volumes import GIB, Volumes, gib_for
@@ -19,10 +19,9 @@ LOG = logging.getLogger(__name__)
 
 _LARGEST_STEP = 64
 _HEARTBEAT = 300
-_ZEROS = bytes(1024 * 1024)
 
 
-class CinderWriter:
+class CinderWriter(Writer):
     """A ``store.base.Writer``: a volume that is attached while data comes, and grows with it."""
 
     def __init__(self, store: 'CinderStore', volumes: Volumes, image_id: str, attempt: str, volume: Any):
@@ -33,7 +32,6 @@ class CinderWriter:
         self._position = 0
         self._beat = time.monotonic()
         self._done = False
-        self.holes = False
         self._attach()
 
     def write(self, data: memoryview) -> None:
@@ -50,9 +48,7 @@ class CinderWriter:
             if self.holes:
                 self._position += length
                 return
-        while length:
-            self.write(memoryview(_ZEROS)[:length])
-            length -= min(length, len(_ZEROS))
+        super().hole(length)
 
     def commit(self) -> Location:
         with self._errors():
@@ -111,7 +107,7 @@ class CinderWriter:
         return cinder_client.errors(self._store.title, exceptions.StoreWriteDenied)
 
 
-class CinderReader:
+class CinderReader(Reader):
     """A ``store.base.Reader`` of a volume that is attached, maybe together with others in this process."""
 
     def __init__(self, title: str, offset: int, length: int, shared: 'Shared | None'):
@@ -130,9 +126,6 @@ class CinderReader:
             raise exceptions.StoreError('The data of the image ends before its size.')
         self._delivered += count
         return count
-
-    def fileno(self) -> int | None:
-        return None
 
     def close(self) -> None:
         shared, self._shared = self._shared, None

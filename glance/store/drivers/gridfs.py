@@ -24,7 +24,7 @@ from pymongo import uri_parser
 
 from glance import exceptions
 from glance.store import location as locations
-from glance.store.base import Capability, Location, StoredObject
+from glance.store.base import Capability, Location, Reader, StoredObject, Writer
 
 LOG = logging.getLogger(__name__)
 
@@ -237,10 +237,8 @@ class GridfsStore:
         return self.chunks.delete_many({'files_id': image_id, 'attempt': wanted}).deleted_count * CHUNK
 
 
-class GridfsWriter:
+class GridfsWriter(Writer):
     """A ``store.base.Writer``. Its chunks carry the attempt, so that nobody removes those of another."""
-
-    holes = False
 
     def __init__(self, store: GridfsStore, image_id: str, attempt: str):
         self._store, self._image_id, self._attempt = store, image_id, attempt
@@ -256,12 +254,6 @@ class GridfsWriter:
             data = data[room:]
             if len(self._buffer) == _CHUNKS_AT_ONCE * CHUNK:
                 self._send()
-
-    def hole(self, length: int) -> None:
-        zeros = memoryview(bytes(min(length, CHUNK)))
-        while length:
-            self.write(zeros[:length])
-            length -= len(zeros[:length])
 
     def commit(self) -> Location:
         if self._buffer:
@@ -307,7 +299,7 @@ class GridfsWriter:
         self._store.end(self._attempt)
 
 
-class GridfsReader:
+class GridfsReader(Reader):
     """A ``store.base.Reader``; the library counts and measures the chunks."""
 
     def __init__(self, store: GridfsStore, file: Any, offset: int, length: int):
@@ -326,9 +318,6 @@ class GridfsReader:
         buffer[:len(content)] = content
         self._left -= len(content)
         return len(content)
-
-    def fileno(self) -> int | None:
-        return None
 
     def close(self) -> None:
         with self._store.errors():

@@ -17,7 +17,7 @@ from glance import exceptions
 from glance.outbound.fetch import Fetcher, Response
 from glance.outbound.uri_filter import URIFilter
 from glance.store import location as locations
-from glance.store.base import Capability, Location, StoredObject
+from glance.store.base import Capability, Location, Reader, StoredObject
 
 LOG = logging.getLogger(__name__)
 
@@ -150,7 +150,7 @@ class HttpStore:
         return HttpReader(self, location, None, offset, 0)
 
 
-class HttpReader:
+class HttpReader(Reader):
     """A ``store.base.Reader`` of a span of a body, positioned at or before the span."""
 
     def __init__(self, store: HttpStore, location: Location, response: Response | None, offset: int, length: int):
@@ -177,9 +177,6 @@ class HttpReader:
         with _store_errors():
             while count:
                 count -= self._read(buffer[:count])
-
-    def fileno(self) -> int | None:
-        return None
 
     def close(self) -> None:
         if self._response is not None:

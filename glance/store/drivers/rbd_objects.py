@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import rbd
 
 from glance import exceptions
-from glance.store.base import Location
+from glance.store.base import Location, Reader, Writer
 from glance.store.drivers import rbd_images
 from glance.store.drivers.rbd_cluster import Pool
 
@@ -26,7 +26,7 @@ _AHEAD = 2
 _LARGEST_GROWTH = 8 * 1024 ** 3
 
 
-class RbdWriter:
+class RbdWriter(Writer):
     """A ``store.base.Writer``: blocks that are one object of the cluster each, several of them on their way at a time."""
 
     def __init__(self, store: 'RbdStore', pool: Pool, image_id: str, name: str, size: int | None):
@@ -64,15 +64,12 @@ class RbdWriter:
                 data = data[len(piece):]
 
     def hole(self, length: int) -> None:
-        if self.holes:
-            with self._errors():
-                self._send()
-                self._position += length
+        if not self.holes:
+            super().hole(length)
             return
-        zeros = memoryview(bytes(min(length, self._block)))
-        while length:
-            self.write(zeros[:length])
-            length -= len(zeros[:length])
+        with self._errors():
+            self._send()
+            self._position += length
 
     def commit(self) -> Location:
         with self._errors():
@@ -145,7 +142,7 @@ class RbdWriter:
             _close(image, self._pool)
 
 
-class RbdReader:
+class RbdReader(Reader):
     """A ``store.base.Reader`` that asks for the next blocks while one is taken."""
 
     def __init__(self, store: 'RbdStore', pool: Pool, image: rbd.Image, offset: int, length: int):
@@ -169,9 +166,6 @@ class RbdReader:
         buffer[:len(taken)] = taken
         self._data = self._data[len(taken):]
         return len(taken)
-
-    def fileno(self) -> int | None:
-        return None
 
     def close(self) -> None:
         image, self._image = self._image, None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from botocore import exceptions as boto_errors
 
 from glance import exceptions
-from glance.store.base import Location
+from glance.store.base import Location, Reader, Writer
 from glance.store.drivers import s3_client
 
 if TYPE_CHECKING:
@@ -22,10 +22,8 @@ _RESUMPTIONS = 3
 _CONTENT_RANGE = re.compile(r'bytes ([0-9]+)-([0-9]+)/([0-9]+)')
 
 
-class S3Writer:
+class S3Writer(Writer):
     """A ``store.base.Writer``: what fits into one part is one request, the rest is sent by several threads."""
-
-    holes = False
 
     def __init__(self, store: 'S3Store', image_id: str, attempt: str, size: int | None):
         self._store, self._image_id, self._attempt = store, image_id, attempt
@@ -43,12 +41,6 @@ class S3Writer:
             room = self._part_size - len(self._buffer)
             self._buffer += data[:room]
             data = data[room:]
-
-    def hole(self, length: int) -> None:
-        zeros = memoryview(bytes(min(length, self._part_size)))
-        while length:
-            self.write(zeros[:length])
-            length -= len(zeros[:length])
 
     def commit(self) -> Location:
         with s3_client.errors(self._store.title, exceptions.StoreWriteDenied):
@@ -116,7 +108,7 @@ class S3Writer:
             self._store.in_bucket(operation, Key=self._image_id, **arguments)
 
 
-class S3Reader:
+class S3Reader(Reader):
     """A ``store.base.Reader`` of one answer; when it breaks off, the rest of the same object is asked for again."""
 
     def __init__(self, store: 'S3Store', bucket: str, key: str, offset: int, length: int, answer: dict[str, Any] | None):
@@ -155,9 +147,6 @@ class S3Reader:
                 self._delivered += count
                 return count
             self._resume(None)
-
-    def fileno(self) -> int | None:
-        return None
 
     def close(self) -> None:
         body, self._body = self._body, None

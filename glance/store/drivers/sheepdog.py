@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 from glance import exceptions
 from glance.store import location as locations
-from glance.store.base import Capability, Location, StoredObject
+from glance.store.base import Capability, Location, Reader, StoredObject, Writer
 from glance.store.drivers import sheepdog_program
 from glance.store.drivers.sheepdog_program import Client, ReadingProcess, in_sectors
 
@@ -207,10 +207,8 @@ class SheepdogStore:
         return client, found['image']
 
 
-class SheepdogWriter:
+class SheepdogWriter(Writer):
     """A ``store.base.Writer``. Nothing is done in the cluster before a chunk is full."""
-
-    holes = False
 
     def __init__(self, store: SheepdogStore, image_id: str, attempt: str, size: int | None):
         self._store, self._image_id, self._attempt = store, image_id, attempt
@@ -230,12 +228,6 @@ class SheepdogWriter:
                 self._send()
         if self._begun and time.monotonic() - self._beaten > _SIGN_OF_LIFE:
             self._show_life()
-
-    def hole(self, length: int) -> None:
-        zeros = memoryview(bytes(min(length, MIB)))
-        while length:
-            self.write(zeros[:length])
-            length -= len(zeros[:length])
 
     def commit(self) -> Location:
         if self._announced not in (None, self._sent + len(self._buffer)):
@@ -316,7 +308,7 @@ class SheepdogWriter:
         self._store.note(self._attempt, False)
 
 
-class SheepdogReader:
+class SheepdogReader(Reader):
     """A ``store.base.Reader``; one call of the client for each chunk."""
 
     def __init__(self, client: Client, image_id: str, offset: int, length: int, chunk_size: int):
@@ -336,9 +328,6 @@ class SheepdogReader:
                 return count
             self.close()
         return 0
-
-    def fileno(self) -> int | None:
-        return None
 
     def close(self) -> None:
         process, self._process = self._process, None

@@ -9,7 +9,7 @@ import requests
 import urllib3
 
 from glance import exceptions
-from glance.store.base import Location
+from glance.store.base import Location, Reader, Writer
 from glance.store.drivers.swift_client import Account, StreamedPut
 from glance.store.drivers.swift_segments import KeptSegment, Segment, StreamedSegment, check_etag
 
@@ -28,10 +28,8 @@ _ATTEMPTS = 3
 _CONTENT_RANGE = re.compile(r'bytes ([0-9]+)-([0-9]+)/([0-9]+)')
 
 
-class SwiftWriter:
+class SwiftWriter(Writer):
     """A ``store.base.Writer``: what fits into memory is one request, the rest is streamed or goes in segments."""
-
-    holes = False
 
     def __init__(self, store: 'SwiftStore', account: Account, container: str, image_id: str, attempt: str, size: int | None):
         self._store, self._account, self._container = store, account, container
@@ -60,12 +58,6 @@ class SwiftWriter:
                 self._write_segments(piece)
             else:
                 self._write_stream(piece)
-
-    def hole(self, length: int) -> None:
-        zeros = memoryview(bytes(min(length, 1024 * 1024)))
-        while length:
-            self.write(zeros[:length])
-            length -= len(zeros[:length])
 
     def commit(self) -> Location:
         if self._size is not None and self._written != self._size:
@@ -247,7 +239,7 @@ def segment_name(image_id: str, attempt: str, number: int) -> str:
     return '%s/%s/%08d' % (image_id, attempt, number)
 
 
-class SwiftReader:
+class SwiftReader(Reader):
     """A ``store.base.Reader`` of one answer; when it breaks off, the rest of the same object is asked for again."""
 
     def __init__(self, account: Account, container: str, name: str, offset: int, length: int,
@@ -290,9 +282,6 @@ class SwiftReader:
             except (urllib3.exceptions.HTTPError, OSError) as failure:
                 error = failure
             self._resume(error)
-
-    def fileno(self) -> int | None:
-        return None
 
     def close(self) -> None:
         answer, self._answer = self._answer, None

@@ -21,7 +21,7 @@ from oslo_config import cfg
 from glance import exceptions
 from glance.conf import store as options
 from glance.store import location as urls
-from glance.store.base import Capability, Location, StoredObject
+from glance.store.base import Capability, Location, Reader, StoredObject, Writer
 from glance.store.drivers.feed import Feed
 
 LOG = logging.getLogger(__name__)
@@ -168,10 +168,8 @@ class DriverLocation:
     get_uri = get_store_uri
 
 
-class ThirdPartyWriter:
+class ThirdPartyWriter(Writer):
     """A ``store.base.Writer`` whose data a driver takes in a thread of its own."""
-
-    holes = False
 
     def __init__(self, store: ThirdPartyStore, driver: Any, image_id: str, size: int | None):
         self._store = store
@@ -182,12 +180,6 @@ class ThirdPartyWriter:
         with _translated():
             self._feed.put(bytes(data))
         self._written += len(data)
-
-    def hole(self, length: int) -> None:
-        zeros = memoryview(bytes(min(length, 1 << 20)))
-        while length:
-            self.write(zeros[:length])
-            length -= min(length, len(zeros))
 
     def commit(self) -> Location:
         with _translated():
@@ -221,7 +213,7 @@ class ThirdPartyWriter:
         return driver.add(image_id, file, size, *algorithm)
 
 
-class ThirdPartyReader:
+class ThirdPartyReader(Reader):
     """A ``store.base.Reader`` of the pieces that a driver delivers.
 
     :param skip: bytes at their beginning that are not wanted
@@ -250,9 +242,6 @@ class ThirdPartyReader:
         skipped = min(self._skip, len(piece))
         self._skip -= skipped
         return memoryview(piece)[skipped:]
-
-    def fileno(self) -> int | None:
-        return None
 
     def close(self) -> None:
         self._left, self._rest = 0, memoryview(b'')

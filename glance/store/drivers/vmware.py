@@ -20,7 +20,7 @@ import urllib3
 
 from glance import exceptions
 from glance.store import location as locations
-from glance.store.base import Capability, Location, StoredObject
+from glance.store.base import Capability, Location, StoredObject, Writer
 from glance.store.drivers import vmware_files
 from glance.store.drivers.vmware_files import FileReader, FileServer, Upload
 from glance.store.drivers.vmware_soap import Fault, Reference, VimClient, reference, references
@@ -304,10 +304,8 @@ class VmwareStore:
         raise exceptions.BadLocation('The location is not one of this VMware store')
 
 
-class VmwareWriter:
+class VmwareWriter(Writer):
     """A ``store.base.Writer`` of one file."""
-
-    holes = False
 
     def __init__(self, store: VmwareStore, datastore: Datastore, image_id: str, attempt: str, size: int | None):
         self._store, self._datastore, self._image_id, self._attempt = store, datastore, image_id, attempt
@@ -328,12 +326,6 @@ class VmwareWriter:
         self._first += data
         if len(self._first) >= _FIRST_BYTES:
             self._begin(self._announced)
-
-    def hole(self, length: int) -> None:
-        zeros = memoryview(bytes(min(length, _FIRST_BYTES)))
-        while length:
-            self.write(zeros[:length])
-            length -= len(zeros[:length])
 
     def commit(self) -> Location:
         if self._announced not in (None, self._length):
