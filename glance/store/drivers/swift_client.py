@@ -16,6 +16,7 @@ from keystoneauth1.session import Session
 from requests.adapters import HTTPAdapter
 
 from glance import exceptions
+from glance.store.drivers.request_body import RequestBody
 
 LOG = logging.getLogger(__name__)
 
@@ -199,29 +200,22 @@ class StreamedPut:
 
     def __init__(self, connection: http.client.HTTPConnection, path: str, length: int | None, headers: dict[str, str],
                  title: str):
-        self._connection, self._title, self._chunked = connection, title, length is None
-        framing = {'Transfer-Encoding': 'chunked'} if length is None else {'Content-Length': str(length)}
+        self._connection, self._title = connection, title
+        self._body = RequestBody(connection, length)
         connection.putrequest('PUT', path, skip_accept_encoding=True)
-        for header, value in {**framing, 'Expect': '100-continue', **headers}.items():
+        for header, value in (self._body.header, ('Expect', '100-continue'), *headers.items()):
             connection.putheader(header, value)
         connection.endheaders()
         self.refusal = _refusal(connection.sock)
 
     def send(self, data: memoryview) -> None:
-        if not data:
-            return
         with self._errors():
-            if self._chunked:
-                self._connection.send(b'%x\r\n' % len(data))
-            self._connection.send(data)
-            if self._chunked:
-                self._connection.send(b'\r\n')
+            self._body.send(data)
 
     def end(self) -> None:
         """Say that there is no more; the answer need not be waited for at once."""
-        if self._chunked:
-            with self._errors():
-                self._connection.send(b'0\r\n\r\n')
+        with self._errors():
+            self._body.end()
 
     def answer(self) -> http.client.HTTPMessage:
         """The headers of the answer. Raises the StoreError that fits the status."""

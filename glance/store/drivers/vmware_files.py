@@ -14,6 +14,8 @@ from typing import NamedTuple, NoReturn
 import urllib3
 
 from glance import exceptions
+from glance.store.base import Reader
+from glance.store.drivers.request_body import RequestBody
 from glance.store.drivers.vmware_soap import VimClient
 
 LOG = logging.getLogger(__name__)
@@ -123,31 +125,25 @@ class FileServer:
 
 
 class Upload:
-    """A file being written; its length is announced where it is known, else it is sent in chunks."""
+    """A file being written."""
 
     def __init__(self, connection: http.client.HTTPSConnection, target: str, session: VimClient, size: int | None,
                  idle: float):
-        self._connection, self._session, self._chunked = connection, session, size is None
-        self._cookie = session.cookie
+        self._connection, self._session, self._cookie = connection, session, session.cookie
+        self._body = RequestBody(connection, size)
         with self._errors():
             connection.connect()
             connection.sock.settimeout(idle)
             connection.putrequest('PUT', target, skip_accept_encoding=True)
             connection.putheader('Content-Type', 'application/octet-stream')
             connection.putheader('Cookie', self._cookie)
-            connection.putheader(*(('Transfer-Encoding', 'chunked') if size is None else ('Content-Length', str(size))))
+            connection.putheader(*self._body.header)
             connection.endheaders()
 
     def send(self, data: memoryview | bytes) -> None:
         """Append bytes. Raises as ``finish``, when the server refuses the rest."""
-        if not data:
-            return
         with self._errors():
-            if self._chunked:
-                self._connection.send(b'%x\r\n' % len(data))
-            self._connection.send(data)
-            if self._chunked:
-                self._connection.send(b'\r\n')
+            self._body.send(data)
 
     def finish(self) -> None:
         """End the file.
@@ -155,8 +151,7 @@ class Upload:
         :raises ObjectExists, StoreFull, StoreWriteDenied, StoreUnavailable: as the server answers
         """
         with self._errors():
-            if self._chunked:
-                self._connection.send(b'0\r\n\r\n')
+            self._body.end()
             status = self._connection.getresponse().status
         self._connection.close()
         self._check(status)
@@ -195,7 +190,7 @@ class Upload:
         raise exceptions.StoreWriteDenied() if status == 403 else exceptions.StoreUnavailable()
 
 
-class FileReader:
+class FileReader(Reader):
     """A ``store.base.Reader`` of a file; when its answer breaks off, the rest is asked for again."""
 
     def __init__(self, files: FileServer, target: str, offset: int, length: int, total: int):
@@ -226,9 +221,6 @@ class FileReader:
             self.close()
             self._ask()
         return 0
-
-    def fileno(self) -> int | None:
-        return None
 
     def close(self) -> None:
         response, self._response = self._response, None
