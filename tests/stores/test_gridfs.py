@@ -3,7 +3,6 @@ import contextlib
 import datetime
 import functools
 import os
-import types
 import unittest
 import uuid
 
@@ -12,23 +11,16 @@ import pymongo
 from bson import ObjectId
 
 from glance import exceptions
-from glance.conf.store import gridfs as gridfs_options
 from glance.store.base import Location
 from glance.store.drivers import gridfs as driver
 from glance.store.drivers.gridfs import CHUNK, GridfsStore
 from tests.harness.backend import shared_backend
+from tests.harness.store_options import store_options
 from tests.store_conformance.suite import MIB, StoreConformance, read_to_end
 
 
-def make_options(uri: str, **values):
-    """What a configuration section would hold, with these values for its options."""
-    defaults = {option.dest: option.default for option in gridfs_options.OPTIONS}
-    return types.SimpleNamespace(**{**defaults, 'section': 'gridfs', 'store_connect_timeout': 10, 'store_idle_timeout': 60,
-                                    'mongodb_store_uri': uri, **values})
-
-
 def make(uri: str, **values) -> GridfsStore:
-    return GridfsStore.from_options(make_options(uri, **values), 'gridfs')
+    return GridfsStore.from_options(store_options('gridfs', mongodb_store_uri=uri, **values), 'gridfs')
 
 
 class Database:

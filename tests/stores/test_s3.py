@@ -2,27 +2,23 @@
 import contextlib
 import functools
 import os
-import types
 import unittest
 import uuid
 
 from glance import exceptions
-from glance.conf.store import s3 as s3_options
 from glance.store.base import Location
 from glance.store.drivers import s3_client
 from glance.store.drivers.s3 import S3Store
 from glance.transfer import pipeline, sources
 from tests.harness.backend import shared_backend
+from tests.harness.store_options import store_options
 from tests.store_conformance.suite import MIB, StoreConformance, in_threads
 
 PART = 5 * MIB
 
 
 def make_options(server: dict[str, str], bucket: str, **values):
-    """What a configuration section would hold, with these values for its options."""
-    defaults = {option.dest: option.default for option in s3_options.OPTIONS}
-    return types.SimpleNamespace(**{
-        **defaults, 'section': 's3', 'store_connect_timeout': 10, 'store_idle_timeout': 60,
+    return store_options('s3', **{
         's3_store_host': server['S3_HOST'], 's3_store_access_key': server['S3_ACCESS_KEY'],
         's3_store_secret_key': server['S3_SECRET_KEY'], 's3_store_bucket': bucket,
         's3_store_create_bucket_on_put': True, 's3_store_bucket_url_format': 'path', **values})

@@ -6,30 +6,22 @@ import pathlib
 import shutil
 import signal
 import tempfile
-import types
 import unittest
 import uuid
 from unittest import mock
 
 from glance import exceptions
-from glance.conf.store import sheepdog as sheepdog_options
 from glance.store.base import Location
 from glance.store.drivers import sheepdog as driver
 from glance.store.drivers import sheepdog_program
 from glance.store.drivers.sheepdog import SheepdogStore
 from tests.harness.backend import shared_backend
+from tests.harness.store_options import store_options
 from tests.store_conformance.suite import MIB, StoreConformance, read_to_end
 
 
-def make_options(**values):
-    """What a configuration section would hold, with these values for its options."""
-    defaults = {option.dest: option.default for option in sheepdog_options.OPTIONS}
-    return types.SimpleNamespace(**{**defaults, 'section': 'sheep', 'store_connect_timeout': 10, 'store_idle_timeout': 60,
-                                    **values})
-
-
 def make(program: str, chunk_size: int = MIB, **values) -> SheepdogStore:
-    return SheepdogStore('sheep', program, make_options(**values), chunk_size)
+    return SheepdogStore('sheep', program, store_options('sheepdog', **values), chunk_size)
 
 
 class Cluster:
@@ -288,19 +280,19 @@ class Options(Cluster, unittest.TestCase):
 
     def test_program(self):
         with mock.patch.dict(os.environ, {'PATH': str(self.bin)}):
-            store = SheepdogStore.from_options(make_options(), None)
+            store = SheepdogStore.from_options(store_options('sheepdog'), None)
             self.assertEqual({'cluster_address': '127.0.0.1:7000', 'chunk_size': 64 * MIB}, store.details)
             self.assertEqual(self.program, store.client.program)
             os.rename(self.program, self.bin / 'collie')
-            self.assertEqual(str(self.bin / 'collie'), SheepdogStore.from_options(make_options(), None).client.program)
+            self.assertEqual(str(self.bin / 'collie'), SheepdogStore.from_options(store_options('sheepdog'), None).client.program)
             (self.bin / 'collie').write_text('#!/bin/sh\nexit 1\n')
-            with self.assertRaisesRegex(exceptions.ConfigurationError, r'\[sheep\] The program .* cannot be run'):
-                SheepdogStore.from_options(make_options(), None)
+            with self.assertRaisesRegex(exceptions.ConfigurationError, r'\[sheepdog\] The program .* cannot be run'):
+                SheepdogStore.from_options(store_options('sheepdog'), None)
             os.unlink(self.bin / 'collie')
-            with self.assertRaisesRegex(exceptions.ConfigurationError, r'\[sheep\] .* need the program dog, or collie'):
-                SheepdogStore.from_options(make_options(), None)
+            with self.assertRaisesRegex(exceptions.ConfigurationError, r'\[sheepdog\] .* need the program dog, or collie'):
+                SheepdogStore.from_options(store_options('sheepdog'), None)
 
     def test_address(self):
         with mock.patch.dict(os.environ, {'PATH': str(self.bin)}), \
                 self.assertRaisesRegex(exceptions.ConfigurationError, 'sheepdog_store_address = -x'):
-            SheepdogStore.from_options(make_options(sheepdog_store_address='-x'), None)
+            SheepdogStore.from_options(store_options('sheepdog', sheepdog_store_address='-x'), None)

@@ -4,7 +4,6 @@ import multiprocessing
 import os
 import pathlib
 import tempfile
-import types
 import unittest
 import urllib.parse
 import uuid
@@ -12,27 +11,20 @@ import uuid
 import swiftclient
 
 from glance import exceptions
-from glance.conf.store import swift as swift_options
 from glance.store.base import Location
 from glance.store.drivers.swift import MB, SwiftStore
 from glance.store.drivers.swift_accounts import Accounts, references_of
 from glance.transfer import pipeline, sources
 from tests.harness.backend import shared_backend
 from tests.harness.relay import Relay
+from tests.harness.store_options import store_options
 from tests.store_conformance.suite import MIB, StoreConformance, in_threads
 
 SEGMENT = MIB
 
 
-def make_options(**values):
-    """What a configuration section would hold, with these values for its options."""
-    defaults = {option.dest: option.default for option in swift_options.OPTIONS}
-    return types.SimpleNamespace(**{**defaults, 'section': 'swift', 'store_connect_timeout': 10, 'store_idle_timeout': 60,
-                                    **values})
-
-
 def login_options(server: dict[str, str], container: str, **values):
-    return make_options(**{
+    return store_options('swift', **{
         'swift_store_auth_address': server['SWIFT_AUTH'], 'swift_store_user': server['SWIFT_USER'],
         'swift_store_key': server['SWIFT_KEY'], 'swift_store_auth_version': '1', 'swift_store_container': container,
         'swift_store_create_container_on_put': True, **values})
@@ -430,14 +422,14 @@ class Configuration(unittest.TestCase):
 
     def check_refused(self, *words, **values):
         with self.assertRaises(exceptions.ConfigurationError) as raised:
-            SwiftStore.from_options(make_options(**values), 'fast')
+            SwiftStore.from_options(store_options('swift', **values), 'fast')
         for word in ('[swift]', *words):
             self.assertIn(word, str(raised.exception))
         self.assertNotIn('S3CR3T', str(raised.exception))
 
     def test_wrong_options(self):
         good = {'swift_store_auth_address': 'http://k/v3', 'swift_store_user': 'p:u', 'swift_store_key': 'S3CR3T'}
-        SwiftStore.from_options(make_options(**good), 'fast')
+        SwiftStore.from_options(store_options('swift', **good), 'fast')
         self.check_refused('swift_store_auth_address')
         self.check_refused('swift_store_user', swift_store_auth_address='http://k/v3')
         self.check_refused('swift_store_user', 'project:user', **{**good, 'swift_store_user': 'u'})
@@ -454,7 +446,7 @@ class Configuration(unittest.TestCase):
                              '[token]\nauth_address = http://k/v3\napplication_credential_id = i\n'
                              'application_credential_secret = s\nproject_name = p\n')
         with self.assertLogs('glance.store.drivers', 'ERROR') as logs:
-            references = references_of(make_options(swift_store_config_file=str(self.path)))
+            references = references_of(store_options('swift', swift_store_config_file=str(self.path)))
         self.assertEqual({'ref1', 'token'}, set(references))
         self.assertEqual(('p:u', 'S3%CR3T'), (references['ref1'].user, references['ref1'].key))
         self.assertNotIn('CR3T', '\n'.join(logs.output))
@@ -468,12 +460,12 @@ class Configuration(unittest.TestCase):
         path = pathlib.Path(__file__).resolve().parents[2] / 'etc' / 'glance' / 'glance-swift.conf.sample'
         self.path.write_text(path.read_text().replace('#[', '[').replace('\n#auth', '\nauth').replace(
             '\n#application', '\napplication').replace('\n#user =', '\nuser =').replace('\n#key', '\nkey'))
-        references = references_of(make_options(swift_store_config_file=str(self.path)))
+        references = references_of(store_options('swift', swift_store_config_file=str(self.path)))
         self.assertEqual({'ref1', 'ref2', 'ref3'}, set(references))
         self.assertEqual(('service:glance', 'secret'), (references['ref1'].user, references['ref1'].key))
 
     def test_details(self):
-        store = SwiftStore.from_options(make_options(swift_store_auth_address='http://k/v3', swift_store_user='p:u',
+        store = SwiftStore.from_options(store_options('swift', swift_store_auth_address='http://k/v3', swift_store_user='p:u',
                                                      swift_store_key='S3CR3T'), None)
         self.assertEqual({'container': 'glance', 'large_object_size': 5120 * MB, 'large_object_chunk_size': 200 * MB},
                          store.details)

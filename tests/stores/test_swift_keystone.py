@@ -16,7 +16,8 @@ from glance.store.drivers.swift import MB, SwiftStore
 from tests.harness.backend import shared_backend
 from tests.harness.keystone import shared_keystone
 from tests.harness.server import GlanceServer
-from tests.stores.test_swift import SEGMENT, make_options, read_all
+from tests.harness.store_options import store_options
+from tests.stores.test_swift import SEGMENT, read_all
 
 
 @functools.cache
@@ -51,7 +52,7 @@ class OnKeystone(unittest.TestCase):
     def options(self, service=True, **values):
         identity = self.keystone.environment('glance')
         login = {'swift_store_user': 'service:glance', 'swift_store_key': identity['OS_PASSWORD']} if service else {}
-        return make_options(**{'swift_store_auth_address': self.keystone.url, 'swift_store_region': self.region,
+        return store_options('swift', **{'swift_store_auth_address': self.keystone.url, 'swift_store_region': self.region,
                                'swift_store_container': self.container, **login, **values})
 
     def act_as(self, user, token=None):

@@ -12,7 +12,6 @@ import signal
 import sys
 import tempfile
 import threading
-import types
 import unittest
 import uuid
 
@@ -22,22 +21,19 @@ from keystoneauth1.identity import v3
 from oslo_context import context as request_context
 
 from glance import exceptions
-from glance.conf.store import cinder as cinder_options
 from glance.context import RequestContext
 from glance.store.base import Location
 from glance.store.drivers import cinder_volumes
 from glance.store.drivers.cinder import CinderStore
 from tests.harness.backend import ROOT, Backend, shared_backend
+from tests.harness.store_options import store_options
 from tests.store_conformance.suite import MIB, StoreConformance
 
 GIB = cinder_volumes.GIB
 
 
 def make_options(described: dict[str, str], folder: str, volume_type: str | None, **values):
-    """What a configuration section would hold, with these values for its options."""
-    defaults = {option.dest: option.default for option in cinder_options.OPTIONS}
-    return types.SimpleNamespace(**{
-        **defaults, 'section': 'cinder', 'store_connect_timeout': 10, 'store_idle_timeout': 60,
+    return store_options('cinder', **{
         'cinder_store_auth_address': described['CINDER_AUTH'], 'cinder_store_user_name': described['CINDER_USER'],
         'cinder_store_password': described['CINDER_PASSWORD'], 'cinder_store_project_name': described['CINDER_PROJECT'],
         'cinder_volume_type': volume_type, 'cinder_mount_point_base': f'{folder}/mnt',

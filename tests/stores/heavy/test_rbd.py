@@ -8,11 +8,11 @@ import subprocess
 import sys
 import tempfile
 import time
-import types
 import unittest
 import uuid
 
 from tests.harness.backend import ROOT, Backend, shared_backend
+from tests.harness.store_options import store_options
 
 try:
     import rbd
@@ -22,7 +22,6 @@ except ImportError:
 import rados
 
 from glance import exceptions
-from glance.conf.store import rbd as rbd_options
 from glance.store.base import Location
 from glance.store.drivers.rbd import RbdStore
 from glance.transfer import pipeline, sources
@@ -43,16 +42,10 @@ rbd_store_pool = %(pool)s
 """
 
 
-def make_options(path: str, pool: str, **values):
-    """What a configuration section would hold, with these values for its options."""
-    defaults = {option.dest: option.default for option in rbd_options.OPTIONS}
-    return types.SimpleNamespace(**{
-        **defaults, 'section': 'rbd', 'store_connect_timeout': 10, 'store_idle_timeout': 60, 'rbd_store_ceph_conf': path,
-        'rbd_store_user': pool, 'rbd_store_pool': pool, 'rbd_store_chunk_size': BLOCK // MIB, **values})
-
-
 def make(path: str, pool: str, **values) -> RbdStore:
-    return RbdStore.from_options(make_options(path, pool, **values), 'ceph')
+    return RbdStore.from_options(store_options('rbd', **{
+        'rbd_store_ceph_conf': path, 'rbd_store_user': pool, 'rbd_store_pool': pool, 'rbd_store_chunk_size': BLOCK // MIB,
+        **values}), 'ceph')
 
 
 class Pool:
@@ -215,6 +208,30 @@ class Writing(Objects):
             self.store.writer(self.image_id, None, self.attempt)
         self.assertEqual(1, len(self.pieces()))
         writer.abort()
+
+    def test_part_that_was_made_by_half(self):
+        """As the cluster leaves it when it fails meanwhile: a name, and some of the objects of an image or none."""
+        part = '%s.part.%s' % (self.image_id, self.attempt)
+        for missing in (('rbd_header',), ('rbd_header', 'rbd_id')):
+            for way in (lambda: self.store.sweep(0), lambda: self.store.discard(self.image_id),
+                        lambda: self.store.writer(self.image_id, None, self.attempt).abort()):
+                rbd.RBD().create(self.ioctx, part, 0)
+                with rbd.Image(self.ioctx, part) as image:
+                    keys = {'rbd_header': 'rbd_header.' + image.id(), 'rbd_id': 'rbd_id.' + part}
+                for name in missing:
+                    self.ioctx.remove_object(keys[name])
+                if 'rbd_id' not in missing:
+                    self.assertEqual([], self.store.sweep(3600), 'it may still be in the making')
+                self.assertEqual({'image ' + part}, self.pieces())
+                way()
+                self.assertEqual(set(), self.pieces())
+
+    def test_part_whose_making_got_no_answer(self):
+        """The store is asked again, with the same attempt."""
+        rbd.RBD().create(self.ioctx, '%s.part.%s' % (self.image_id, self.attempt), 0)
+        writer = self.store.writer(self.image_id, None, self.attempt)
+        writer.write(memoryview(b'content'))
+        self.assertEqual(b'content', self.read(writer.commit()))
 
     def test_process_that_ends_in_the_middle(self):
         """The library would crash where images are open longer than their connection."""

@@ -9,17 +9,16 @@ import re
 import shutil
 import ssl
 import threading
-import types
 import unittest
 import uuid
 from xml.etree import ElementTree
 
 from glance import exceptions
-from glance.conf.store import vmware as vmware_options
 from glance.store.base import Location
 from glance.store.drivers import vmware, vmware_files, vmware_soap
 from glance.store.drivers.vmware import VmwareStore
 from tests.harness.backend import shared_backend
+from tests.harness.store_options import store_options
 from tests.store_conformance.suite import MIB, StoreConformance, in_threads, read_to_end
 from tests.stores.test_served import Service
 
@@ -29,11 +28,8 @@ FAULT = ('<e:Envelope xmlns:e="http://schemas.xmlsoap.org/soap/envelope/"><e:Bod
 
 
 def make_options(**values):
-    """What a configuration section would hold, with these values for its options."""
     server = shared_backend('vcenter')
-    defaults = {option.dest: option.default for option in vmware_options.OPTIONS}
-    return types.SimpleNamespace(**{
-        **defaults, 'section': 'vc', 'store_connect_timeout': 10, 'store_idle_timeout': 60,
+    return store_options('vmware', **{
         'vmware_server_host': server['VCENTER_HOST'], 'vmware_server_username': server['VCENTER_USER'],
         'vmware_server_password': server['VCENTER_PASSWORD'], 'vmware_ca_file': server['VCENTER_CA'],
         'vmware_task_poll_interval': 1, 'vmware_datastores': ONE, **values})
@@ -413,7 +409,7 @@ class Driver(Directory, unittest.TestCase):
         self.assertEqual([], elsewhere.seen)
         with self.assertLogs(vmware.LOG, 'WARNING') as logs:
             store = self.make(vmware_ca_file=None, vmware_insecure=True)
-        self.assertIn('[vc] vmware_insecure is on', logs.output[0])
+        self.assertIn('[vmware] vmware_insecure is on', logs.output[0])
         self.assertEqual(b'content', self.read(location, store=store))
         other = store.writer(str(uuid.uuid4()))
         other.write(memoryview(b'x'))
@@ -478,5 +474,5 @@ class Parts(unittest.TestCase):
                 ({'vmware_datastores': ['a:b:c']}, 'vmware_datastores = a:b:c'), ({'vmware_datastores': ['a:']}, 'of the form'),
                 ({'vmware_datastore_name': 'x'}, 'both set'), ({'vmware_ca_file': '/nonexistent'}, 'vmware_ca_file = /nonexistent'),
                 ({'vmware_store_image_dir': '/a/../b'}, 'vmware_store_image_dir'), ({'vmware_store_image_dir': ''}, 'image_dir')):
-            with self.assertRaisesRegex(exceptions.ConfigurationError, r'\[vc\] .*%s' % re.escape(text)):
+            with self.assertRaisesRegex(exceptions.ConfigurationError, r'\[vmware\] .*%s' % re.escape(text)):
                 VmwareStore.from_options(make_options(**values), None)
