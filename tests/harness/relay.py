@@ -13,6 +13,8 @@ class Relay:
     def __init__(self, host: str, port: int):
         self._server = (host, port)
         self._up = True
+        self._flowing = threading.Event()
+        self._flowing.set()
         self._limit: int | None = None
         self._answer_limit: int | None = None
         self._lock = threading.Lock()
@@ -20,6 +22,8 @@ class Relay:
         self._listener = socket.create_server(('127.0.0.1', 0), backlog=64)
         self.port = self._listener.getsockname()[1]
         self.cuts = 0
+        self.refused = threading.Event()
+        """Set when a connection was refused."""
         threading.Thread(target=self._accept, daemon=True).start()
 
     def cut(self) -> None:
@@ -41,14 +45,20 @@ class Relay:
         for connection in ended:
             _end(connection)
 
+    def stall(self) -> None:
+        """From here on pass nothing, and tell nobody."""
+        self._flowing.clear()
+
     def mend(self) -> None:
         """Pass everything on again."""
         self._limit, self._up = None, True
+        self._flowing.set()
 
     def close(self) -> None:
         """End everything."""
         _end(self._listener)
         self.cut()
+        self._flowing.set()
 
     def _accept(self) -> None:
         with contextlib.suppress(OSError):
@@ -56,6 +66,7 @@ class Relay:
                 client, _ = self._listener.accept()
                 if not self._up:
                     client.close()
+                    self.refused.set()
                     continue
                 try:
                     server = socket.create_connection(self._server, timeout=60)
@@ -82,6 +93,7 @@ class Relay:
                     reached = self._limit is not None and self._limit <= 0
                 if reached:
                     self.cut()
+                self._flowing.wait()
                 target.sendall(data)
         with self._lock:
             self._open -= {source, target}

@@ -1,19 +1,18 @@
 """Events through a real RabbitMQ, and what happens when it is not there. ``GLANCE_TEST_RABBITMQ`` says where it is."""
 
-import contextlib
 import json
 import pathlib
 import re
 import socket
 import subprocess
 import sys
-import threading
 import unittest
 import urllib.parse
 import uuid
 
 from glance.notify import outbox
 from glance.notify.notifier import Notifier
+from tests.harness.relay import Relay
 from tests.integration.print_events import EXCHANGE, URL, Consumer
 from tests.unit.layers import fakes
 
@@ -176,105 +175,46 @@ class BrokerDownTest(Base):
 
     def test_a_connection_that_stalls(self):
         consumer = self.consumer()
-        with Proxy(URL) as proxy:
-            notifier = self.notifier(url=proxy.url)
-            notifier.info('image.update', PAYLOAD, 'before')
-            self.assertEqual(PAYLOAD, consumer.get(PATIENCE).payload)
-            proxy.stall()
-            with self.assertLogs(outbox.LOG, 'WARNING') as logs:
-                for name in ('first', 'second'):
-                    notifier.info('image.update', PAYLOAD, name)
-                notifier.close()
+        relay, url = self.relay()
+        notifier = self.notifier(url=url)
+        notifier.info('image.update', PAYLOAD, 'before')
+        self.assertEqual(PAYLOAD, consumer.get(PATIENCE).payload)
+        relay.stall()
+        with self.assertLogs(outbox.LOG, 'WARNING') as logs:
+            for name in ('first', 'second'):
+                notifier.info('image.update', PAYLOAD, name)
+            notifier.close()
         self.assertEqual(['first', 'second'], self.missed(logs))
 
     def test_a_connection_that_breaks_is_made_again(self):
         consumer = self.consumer()
-        with Proxy(URL) as proxy:
-            notifier = self.notifier(url=proxy.url)
-            for number in range(3):
-                notifier.info('image.update', {'number': number}, 'i')
-                # An event whose receipt was cut off is sent twice.
-                while (event := consumer.get(PATIENCE)).payload['number'] != number:
-                    self.assertEqual(number - 1, event.payload['number'])
-                proxy.cut()
+        relay, url = self.relay()
+        notifier = self.notifier(url=url)
+        for number in range(3):
+            notifier.info('image.update', {'number': number}, 'i')
+            # An event whose receipt was cut off is sent twice.
+            while (event := consumer.get(PATIENCE)).payload['number'] != number:
+                self.assertEqual(number - 1, event.payload['number'])
+            relay.cut()
+            relay.mend()
 
     def test_a_broker_that_comes_back_in_time(self):
         consumer = self.consumer()
-        with Proxy(URL) as proxy:
-            proxy.refuse()
-            notifier = self.notifier(url=proxy.url)
-            for number in range(3):
-                notifier.info('image.update', {'number': number}, 'i')
-            self.assertTrue(proxy.refused.wait(PATIENCE))
-            proxy.admit()
-            self.assertEqual([0, 1, 2], [consumer.get(PATIENCE).payload['number'] for _ in range(3)])
+        relay, url = self.relay()
+        relay.cut()
+        notifier = self.notifier(url=url)
+        for number in range(3):
+            notifier.info('image.update', {'number': number}, 'i')
+        self.assertTrue(relay.refused.wait(PATIENCE))
+        relay.mend()
+        self.assertEqual([0, 1, 2], [consumer.get(PATIENCE).payload['number'] for _ in range(3)])
 
-
-class Proxy:
-    """Stands between a client and the broker of a URL, and can fail in several ways."""
-
-    def __init__(self, url):
-        parts = urllib.parse.urlsplit(url)
-        self._broker = parts.hostname, parts.port or 5672
-        self._listener = socket.create_server(('127.0.0.1', 0))
-        userinfo = parts.netloc.rpartition('@')[0]
-        self.url = f'rabbit://{userinfo}@127.0.0.1:{self._listener.getsockname()[1]}{parts.path}'
-        self._flowing, self._admitting, self.refused = threading.Event(), threading.Event(), threading.Event()
-        self._flowing.set()
-        self._admitting.set()
-        self._sockets = []
-
-    def __enter__(self):
-        threading.Thread(target=self._accept, daemon=True).start()
-        return self
-
-    def __exit__(self, *unused):
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        self.cut()
-        self._flowing.set()
-
-    def stall(self):
-        """From here on no byte passes, and nobody is told."""
-        self._flowing.clear()
-
-    def cut(self):
-        """Close all connections."""
-        sockets, self._sockets = self._sockets, []
-        for each in sockets:
-            with contextlib.suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
-
-    def refuse(self):
-        """Close new connections at once; ``refused`` is set when it happened."""
-        self._admitting.clear()
-
-    def admit(self):
-        """Take new connections again."""
-        self._admitting.set()
-
-    def _accept(self):
-        while True:
-            try:
-                client, _address = self._listener.accept()
-            except OSError:
-                return
-            if not self._admitting.is_set():
-                client.close()
-                self.refused.set()
-                continue
-            broker = socket.create_connection(self._broker)
-            self._sockets += [client, broker]
-            for source, target in ((client, broker), (broker, client)):
-                threading.Thread(target=self._forward, args=(source, target), daemon=True).start()
-
-    def _forward(self, source, target):
-        with contextlib.suppress(OSError):
-            while data := source.recv(65536):
-                self._flowing.wait()
-                target.sendall(data)
-            target.shutdown(socket.SHUT_RDWR)
-        source.close()
+    def relay(self) -> tuple[Relay, str]:
+        """What stands between the broker and its clients, and the URL at which they find the broker there."""
+        parts = urllib.parse.urlsplit(URL)
+        relay = Relay(parts.hostname, parts.port or 5672)
+        self.addCleanup(relay.close)
+        return relay, f'rabbit://{parts.netloc.rpartition("@")[0]}@127.0.0.1:{relay.port}{parts.path}'
 
 
 if __name__ == '__main__':
