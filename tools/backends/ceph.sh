@@ -17,7 +17,12 @@ export CEPH_CONF=$state/ceph.conf
 install() { packages ceph-mon ceph-osd ceph-mgr radosgw ceph-common python3-rados python3-rbd uuid-runtime; }
 
 answers() {
-    [ -e "$state/complete" ] && timeout 5 ceph osd stat 2>/dev/null | grep -q '1 up' && http_answers "http://127.0.0.1:$(cat "$state/rgw-port")"
+    [ -e "$state/complete" ] || return 1
+    local word
+    for word in mon mgr osd rgw; do     # the monitor takes a while to notice that an OSD died
+        running $word || return 1
+    done
+    timeout 5 ceph osd stat 2>/dev/null | grep -q '1 up' && http_answers "http://127.0.0.1:$(cat "$state/rgw-port")"
 }
 
 create() {

@@ -3,6 +3,7 @@
 All functions raise the errors of the bindings.
 """
 import contextlib
+import functools
 import logging
 import random
 import time
@@ -69,16 +70,23 @@ def status(pool: 'Pool', name: str) -> Status:
     with rbd.Image(pool.ioctx, name, read_only=True) as image:
         header = 'rbd_header.' + image.id()
         watchers = frozenset(watcher['addr'] for watcher in image.watchers_list())
-        # The bindings return times of images in different zones; this one is the local time in all their releases.
-        _, changed = pool.ioctx.stat(header)
-        return Status(image.size(), time.time() - time.mktime(changed), watchers, header)
+        return Status(image.size(), _idle(pool, header), watchers, header)
 
 
 def create(pool: 'Pool', name: str, size: int, block_size: int) -> None:
-    """Make an image of so many bytes, with the features of the Ceph configuration, of which there must be some."""
+    """Make an image of so many bytes, with the features of the Ceph configuration, of which there must be some.
+
+    What a try before this one left, to which the cluster did not answer, gives way.
+    """
     configured = pool.connection.conf_get('rbd_default_features')
     features = rbd.RBD_FEATURE_LAYERING if configured in ('0', '') else None
-    rbd.RBD().create(pool.ioctx, name, size, order=block_size.bit_length() - 1, features=features)
+    make = functools.partial(rbd.RBD().create, pool.ioctx, name, size, order=block_size.bit_length() - 1, features=features)
+    try:
+        make()
+    except rbd.ImageExists:
+        if remove_dead(pool, name) is None:
+            raise
+        make()
 
 
 def names(pool: 'Pool') -> list[str]:
@@ -146,11 +154,26 @@ def remove_dead(pool: 'Pool', name: str, older_than: float = 0.0) -> int | None:
         _wait_for_release(pool, name)
         remove_part(pool, name)
     except rbd.ImageNotFound:
-        return None
+        return _remove_half_made(pool, name, older_than)
     except (rbd.ImageBusy, rados.PermissionError, rados.PermissionDeniedError) as error:
         LOG.warning('Image %s of a dead writer cannot be removed yet: %s', name, error)
         return None
     return found.size
+
+
+def _remove_half_made(pool: 'Pool', name: str, older_than: float) -> int | None:
+    """Remove a name whose image the cluster did not finish making; return its size, or None when it stays or there is none.
+
+    Images are opened by an object that is made before all others.
+    """
+    try:
+        with contextlib.suppress(rados.ObjectNotFound):
+            if _idle(pool, 'rbd_id.' + name) < older_than:
+                return None
+        rbd.RBD().remove(pool.ioctx, name)
+    except rbd.ImageNotFound:
+        return None
+    return 0
 
 
 def purge_trash(pool: 'Pool', dry_run: bool = False) -> Iterator[Trashed]:
@@ -234,6 +257,13 @@ def _purge(pool: 'Pool', image_id: str) -> bool:
     except (rbd.ImageHasSnapshots, rbd.ImageBusy):
         return False
     return True
+
+
+def _idle(pool: 'Pool', key: str) -> float:
+    """Seconds since an object of the cluster was changed."""
+    # The bindings return times of images in different zones; this one is the local time in all their releases.
+    _, changed = pool.ioctx.stat(key)
+    return time.time() - time.mktime(changed)
 
 
 def _answer(pool: 'Pool', header: str) -> bool:
