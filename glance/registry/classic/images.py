@@ -1,15 +1,18 @@
 """Commands of former releases on images, and on what owners have."""
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
 from glance import exceptions
-from glance.db.interface import SERVICE, ImageChanges, ImageRecord, LocationRecord, Resource
+from glance.db.interface import SERVICE, Caller, Database, ImageChanges, ImageQuery, ImageRecord, LocationRecord, Resource
 from glance.db.validation import WRITABLE_COLUMNS
 from glance.registry.classic import shapes
 from glance.registry.classic.session import Session
 
 _LOCATION_KEYS = ('url', 'metadata', 'status')
 _TRIES = 5
+# Rows that are read at a time where most of them may not be wanted.
+_PART = 500
 
 
 def image_create(session: Session, values: dict[str, Any], v1_mode: bool = False) -> dict[str, Any]:
@@ -71,12 +74,27 @@ def image_get_all(session: Session, filters: dict[str, Any] | None = None, marke
                   limit: int | None = None, sort_key: Any = None, sort_dir: Any = None, member_status: str = 'accepted',
                   is_public: bool | None = None, admin_as_user: bool = False, return_tag: bool = False,
                   v1_mode: bool = False) -> list[dict[str, Any]]:
-    hides_public = is_public is not None and not is_public
-    query = shapes.query(filters, marker, None if hides_public else limit, sort_key, sort_dir, member_status, is_public)
-    records = session.database.image_list(session.caller(bool(admin_as_user)), query)
-    if hides_public:
-        records = [record for record in records if record['visibility'] != 'public'][:limit]
+    query = shapes.query(filters, marker, limit, sort_key, sort_dir, member_status, is_public)
+    caller = session.caller(bool(admin_as_user))
+    if is_public is None or is_public:
+        records = session.database.image_list(caller, query)
+    else:
+        records = _not_public(session.database, caller, query)
     return [shapes.image(record, v1_mode, return_tag) for record in records]
+
+
+def _not_public(database: Database, caller: Caller, query: ImageQuery) -> list[ImageRecord]:
+    """Return the images of a list that are not public, without reading all others at once."""
+    if query.limit is None:
+        return [record for record in database.image_list(caller, query) if record['visibility'] != 'public']
+    found: list[ImageRecord] = []
+    part = dataclasses.replace(query, limit=max(query.limit, _PART))
+    while page := database.image_list(caller, part):
+        found += [record for record in page if record['visibility'] != 'public']
+        if len(found) >= query.limit:
+            break
+        part = dataclasses.replace(part, marker=page[-1]['id'])
+    return found[:query.limit]
 
 
 def image_restore(session: Session, image_id: str) -> None:
