@@ -75,9 +75,11 @@ class CacheClient:
         return self._request('GET', resource)[resource]
 
     def put(self, resource: str, image_id: str) -> None:
+        """Add an image to what is listed under this name."""
         self._request('PUT', '%s/%s' % (resource, image_id))
 
     def delete(self, resource: str, image_id: str) -> None:
+        """Remove an image from it, if it is there."""
         self._request('DELETE', '%s/%s' % (resource, image_id))
 
     def delete_all(self, resource: str) -> int:

@@ -23,6 +23,7 @@ class FirstReadable:
         self.offset, self.length = self._reader.offset, self._reader.length
 
     def readinto(self, buffer: memoryview) -> int:
+        """Read as a Reader does; before the first byte a place that fails is left for the next one."""
         while True:
             try:
                 count = self._reader.readinto(buffer)

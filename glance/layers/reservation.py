@@ -97,6 +97,7 @@ class ReservingSource:
         self._done = self._reserved = 0
 
     def readinto(self, buffer: memoryview) -> int:
+        """Read as a Source does. Raises what ``reserve`` does."""
         count = self._source.readinto(buffer)
         self._done += count
         if self._done > self._reserved:

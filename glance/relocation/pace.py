@@ -38,6 +38,7 @@ class Paced:
         self._source, self._pace = source, pace
 
     def readinto(self, buffer: memoryview) -> int:
+        """Read as a Source does, no more than is best at a time, and wait for its turn."""
         count = self._source.readinto(buffer[:self._pace.step])
         self._pace.take(count)
         return count

@@ -65,6 +65,7 @@ class Ring:
 
     @property
     def failed(self) -> bool:
+        """Whether ``fail`` was called."""
         return self._error is not None
 
     def check(self) -> None:

@@ -29,6 +29,7 @@ class Digest:
         """Part of the interface of a sink."""
 
     def hexdigest(self) -> str:
+        """The digest of what came so far, in lower-case hexadecimal digits."""
         return self._hash.hexdigest()
 
 
@@ -42,12 +43,15 @@ class Digests:
 
     @property
     def sinks(self) -> tuple[Digest, ...]:
+        """What takes the bytes."""
         return (self._md5,) if self._md5 is self._multihash else (self._md5, self._multihash)
 
     @property
     def md5(self) -> str:
+        """The MD5 of what came so far."""
         return self._md5.hexdigest()
 
     @property
     def multihash(self) -> str:
+        """The multihash of what came so far."""
         return self._multihash.hexdigest()

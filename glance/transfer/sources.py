@@ -14,6 +14,8 @@ PACE_SECONDS = 120.0
 
 
 class Source(Protocol):
+    """Where a transfer reads."""
+
     def readinto(self, buffer: memoryview) -> int:
         """Put up to ``len(buffer)`` bytes into the buffer; return their number, 0 only at the end."""
 

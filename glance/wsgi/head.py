@@ -45,10 +45,12 @@ class Limits:
 
     @property
     def longest_line(self) -> int:
+        """Bytes of the longest header line."""
         return self.line or _UNLIMITED
 
     @property
     def longest_head(self) -> int:
+        """Bytes of the longest head."""
         return min(self.line * _MOST_LINES_OF_BYTES or _UNLIMITED, _UNLIMITED)
 
 

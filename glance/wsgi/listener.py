@@ -36,6 +36,7 @@ class Listener:
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, settings.tcp_keepidle)
 
     def close(self) -> None:
+        """Listen no more; who has a copy of the socket goes on."""
         self.socket.close()
 
 

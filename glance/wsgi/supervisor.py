@@ -36,6 +36,7 @@ class Failures:
         self._times: collections.deque[float] = collections.deque(maxlen=_MOST_FAILURES)
 
     def add(self, now: float) -> None:
+        """Take note of one more."""
         self._times.append(now)
 
     def _recent(self, now: float) -> int:
@@ -47,6 +48,7 @@ class Failures:
         return min(_FIRST_DELAY * 2 ** (recent - 1), _LONGEST_DELAY) if recent else 0.0
 
     def too_many(self, now: float) -> bool:
+        """Whether it fails again and again, so that another attempt makes no sense."""
         return self._recent(now) >= _MOST_FAILURES
 
 
@@ -59,6 +61,7 @@ class Child:
         self.ready = False
 
     def signal(self, number: int) -> None:
+        """Send a signal; nothing happens when it has ended."""
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, number)
 
@@ -91,10 +94,12 @@ class Generation:
 
     @property
     def children(self) -> list[Child]:
+        """Those of its workers that have not ended."""
         return [slot.child for slot in self.slots if slot.child]
 
     @property
     def ready(self) -> bool:
+        """Whether all of its workers serve."""
         return all(slot.child and slot.child.ready for slot in self.slots)
 
 

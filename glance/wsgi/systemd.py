@@ -19,16 +19,20 @@ class Notifier:
         """Seconds between two signs of life; None when systemd wants none."""
 
     def ready(self, status: str) -> None:
+        """The service can be used, after a start or a reload."""
         self._send('READY=1', 'STATUS=' + status)
 
     def reloading(self) -> None:
+        """A reload has begun; ``ready`` follows."""
         self._send('RELOADING=1', 'MONOTONIC_USEC=%d' % (time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000),
                    'STATUS=Reloading the configuration')
 
     def stopping(self) -> None:
+        """The service ends."""
         self._send('STOPPING=1', 'STATUS=Finishing running requests')
 
     def alive(self) -> None:
+        """The sign of life that the watchdog waits for."""
         self._send('WATCHDOG=1')
 
     def _send(self, *lines: str) -> None:

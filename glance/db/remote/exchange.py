@@ -56,6 +56,7 @@ class Connection:
         return not poll.poll(0)
 
     def close(self) -> None:
+        """Close the socket."""
         self._socket.close()
 
     def exchange(self, request: bytes, deadline: float) -> tuple[int, dict[str, str], bytes, bool]:

@@ -3,7 +3,6 @@ import errno
 import os
 import signal
 import socket
-import tempfile
 import unittest
 from unittest import mock
 
@@ -80,34 +79,6 @@ class ReloadTest(unittest.TestCase):
             self.assertIsNone(server._next_generation())
         self.assertEqual(-1, other.socket.fileno())
         self.assertNotEqual(-1, server._listener.socket.fileno())
-
-
-class NotifierTest(unittest.TestCase):
-
-    def test_sends_states(self):
-        with tempfile.TemporaryDirectory() as folder, \
-                socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver:
-            path = os.path.join(folder, 'notify')
-            receiver.bind(path)
-            receiver.settimeout(10)
-            notifier = Notifier({'NOTIFY_SOCKET': path, 'WATCHDOG_USEC': '4000000'})
-            for send in (lambda: notifier.ready('2 workers'), notifier.reloading, notifier.stopping, notifier.alive):
-                send()
-            messages = [receiver.recv(1000).decode().split('\n') for _ in range(4)]
-        self.assertEqual(['READY=1', 'STATUS=2 workers'], messages[0])
-        self.assertEqual('RELOADING=1', messages[1][0])
-        self.assertEqual('STOPPING=1', messages[2][0])
-        self.assertEqual(['WATCHDOG=1'], messages[3])
-        self.assertEqual(2.0, notifier.watchdog_interval)
-
-    def test_without_systemd(self):
-        notifier = Notifier({'WATCHDOG_USEC': '4000000'})
-        notifier.ready('x')
-        self.assertIsNone(notifier.watchdog_interval)
-
-    def test_watchdog_of_another_process(self):
-        environment = {'NOTIFY_SOCKET': '/x', 'WATCHDOG_USEC': '1', 'WATCHDOG_PID': '1'}
-        self.assertIsNone(Notifier(environment).watchdog_interval)
 
 
 class ListenerTest(unittest.TestCase):
