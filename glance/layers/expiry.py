@@ -6,6 +6,8 @@ from glance import exceptions
 from glance.db.interface import SERVICE, Condition, ImageQuery
 from glance.domain.image import Image
 from glance.environment import Environment
+from glance.keys.disposal import dispose_for_owner
+from glance.keys.service import ServiceCredentials
 from glance.layers.database import load
 from glance.notify import payloads
 from glance.tasks.leases import utcnow
@@ -27,10 +29,11 @@ def expire_queued(env: Environment, now: datetime.datetime | None = None) -> int
     before = (now or utcnow()) - datetime.timedelta(seconds=ttl)
     query = ImageQuery((Condition('status', 'eq', 'queued'), Condition('updated_at', 'lt', before),
                         Condition('protected', 'eq', False)), visibility='all', sort=(('updated_at', 'asc'),), limit=_PAGE)
-    return sum(_expire(env, load(record)) for record in env.database.image_list(SERVICE, query))
+    credentials = ServiceCredentials(env.conf)
+    return sum(_expire(env, credentials, load(record)) for record in env.database.image_list(SERVICE, query))
 
 
-def _expire(env: Environment, image: Image) -> bool:
+def _expire(env: Environment, credentials: ServiceCredentials, image: Image) -> bool:
     try:
         env.database.image_remove(image.image_id, from_status='queued')
     except (exceptions.NotFound, exceptions.Conflict):
@@ -39,4 +42,5 @@ def _expire(env: Environment, image: Image) -> bool:
     image.status = 'deleted'
     LOG.info('Image %s of project %s waited for data too long and was deleted.', image.image_id, image.owner)
     env.notifier.info('image.delete', payloads.of_deleted_image(image, utcnow()), image.image_id)
+    dispose_for_owner(env.keys, env.database, credentials, image)
     return True

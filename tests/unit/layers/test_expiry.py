@@ -4,6 +4,8 @@ import unittest
 from unittest import mock
 
 from glance import exceptions
+from glance.keys.disposal import KEY, POLICY
+from glance.keys.service import ServiceCredentials
 from glance.layers.expiry import expire_queued
 from glance.tasks.leases import utcnow
 from tests.unit.layers import fakes
@@ -41,6 +43,14 @@ class ExpiryTest(unittest.TestCase):
         event, payload, _ = self.notifier.info.call_args.args
         self.assertEqual(('image.delete', 'deleted', True), (event, payload['status'], payload['deleted']))
         self.assertEqual(0, expire_queued(self.env, self.now))
+
+    def test_a_key_goes_with_its_image(self):
+        self.image(101, properties={KEY: 'key-1', POLICY: 'on_image_deletion'})
+        with mock.patch.object(ServiceCredentials, 'context_for', return_value=fakes.caller()) as context_for, \
+                mock.patch.object(self.env.keys, 'delete') as delete:
+            self.assertEqual(1, expire_queued(self.env, self.now))
+        context_for.assert_called_once_with(fakes.OWNER)
+        delete.assert_called_once_with(context_for.return_value, 'key-1')
 
     def test_zero_keeps_them_for_ever(self):
         self.env.conf.set_override('queued_image_ttl', 0)
