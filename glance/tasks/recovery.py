@@ -127,6 +127,6 @@ class Janitor:
         try:
             work()
         except exceptions.GlanceError as error:
-            LOG.warning('Interrupted uploads cannot be looked for at the moment: %s', error)
+            LOG.warning('Images cannot be looked after at the moment: %s', error)
         except Exception:
-            LOG.exception('Looking for interrupted uploads failed.')
+            LOG.exception('Looking after images failed.')

@@ -1,4 +1,5 @@
 """The body of a response that is the span of an object in a store."""
+import contextlib
 from collections.abc import Callable, Iterator
 
 from glance.store import base
@@ -41,10 +42,9 @@ class ReaderBody:
         return iter(self)
 
     def close(self) -> None:
-        """Release the reader and report; further calls do nothing."""
+        """Release the reader and report, to everybody whatever one of them raises; further calls report nothing."""
         callbacks, self._callbacks = self._callbacks, []
-        try:
+        with contextlib.ExitStack() as stack:
+            for callback in reversed(callbacks):
+                stack.callback(callback, self.sent)
             self.reader.close()
-        finally:
-            for callback in callbacks:
-                callback(self.sent)

@@ -49,13 +49,17 @@ def download(request: Request, image_id: str) -> webob.Response:
             turn = turn.pop_all()
     except exceptions.ObjectNotFound:
         return no_content()
-    response = webob.Response(status=206 if span else 200, content_type=_OCTETS, charset=None)
-    response.app_iter = body = ReaderBody(reader)
+    body = ReaderBody(reader)
     if request.method == 'GET':
         request.env.metrics.sending(body, reader.place)
         body.call_on_close(lambda sent: turn.close())
         body.call_on_close(lambda sent: images.end_download(image, sent, reader.length))
-    response.content_length = reader.length
+    return _data_response(image, body, span)
+
+
+def _data_response(image: Image, body: ReaderBody, span: byte_range.Span | None) -> webob.Response:
+    response = webob.Response(status=206 if span else 200, content_type=_OCTETS, charset=None)
+    response.app_iter, response.content_length = body, body.reader.length
     # Whatever the data is, a browser is to keep it and not to show it under the name of this service.
     response.headers['X-Content-Type-Options'] = 'nosniff'
     response.headers['Content-Disposition'] = 'attachment'

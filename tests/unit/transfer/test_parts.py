@@ -90,6 +90,18 @@ class ReaderBodyTest(unittest.TestCase):
     def test_empty(self):
         self.assertEqual([], list(body.ReaderBody(FakeReader(b''))))
 
+    def test_everybody_is_told_whatever_one_of_them_raises(self):
+        reader, reports = FakeReader(b'data'), []
+        response = body.ReaderBody(reader)
+        for callback in (lambda sent: reports.append('first'), lambda sent: 1 / 0, reports.append):
+            response.call_on_close(callback)
+        list(response)
+        with self.assertRaises(ZeroDivisionError):
+            response.close()
+        response.close()
+        self.assertEqual(['first', 4], reports)
+        self.assertTrue(reader.closed)
+
     def test_client_left(self):
         reports = []
         response = body.ReaderBody(FakeReader(bytes(3 * body.CHUNK)), reports.append)
