@@ -15,6 +15,7 @@ from glance.environment import Environment
 from glance.layers.base import Images, Members
 from glance.store.base import AccessControl
 from glance.store.base import Location as StoreLocation
+from glance.tasks.leases import Lease
 from glance.transfer.sources import Source
 
 LOG = logging.getLogger(__name__)
@@ -40,6 +41,12 @@ class ShareImages(Images):
                 self._share_as_recorded(image.image_id)
             raise
         _try_to_share(self.env, image)
+
+    def finish_work(self, image: Image, lease: Lease, goes_on: bool = False) -> None:
+        added = image.changes.added_locations
+        self.inner.finish_work(image, lease, goes_on)
+        if added:
+            _try_to_share(self.env, image)
 
     def _share_as_recorded(self, image_id: str) -> None:
         with contextlib.suppress(exceptions.GlanceError):

@@ -3,6 +3,10 @@ import unittest
 from unittest import mock
 
 from glance import exceptions, gateway
+from glance.domain.image import Location
+from glance.layers.access import ShareImages
+from glance.layers.database import DatabaseImages
+from glance.tasks import leases
 from tests.unit.layers import fakes
 
 
@@ -52,6 +56,21 @@ class AccessTest(unittest.TestCase):
                                  ('shared', [(False, [])]), ('public', [(True, [])])):
             image = self.show(image, visibility)
             self.assertEqual(told, self.told(), visibility)
+
+    def test_location_that_comes_after_the_request(self):
+        images = ShareImages(DatabaseImages(fakes.admin(), self.env), fakes.admin(), self.env)
+        image = images.new({'disk_format': 'raw', 'container_format': 'bare', 'visibility': 'public'})
+        images.add(image)
+        lease = leases.new_lease(image.image_id)
+        image.set_status('importing')
+        images.begin_work(image, lease)
+        self.assertEqual([], self.told())
+        image.locations.append(Location(self.store.url('x')))
+        image.set_status('active')
+        images.finish_work(image, lease, goes_on=True)
+        self.assertEqual([(True, [])], self.told())
+        images.finish_work(image, lease)
+        self.assertEqual([], self.told())
 
     def test_members(self):
         image = self.add()
