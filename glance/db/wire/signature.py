@@ -15,8 +15,8 @@ WINDOW = 300
 # Headers by which a context is made, and those that say what is to be done with the request.
 _SIGNED = tuple(sorted((
     BODY, DATE, 'OpenStack-System-Scope', 'X-Auth-Token', 'X-Domain-Id', 'X-Domain-Name', 'X-Glance-Request-Key',
-    'X-Glance-Rpc-Version', 'X-Identity-Status', 'X-Is-Admin-Project', 'X-Openstack-Request-Id', 'X-Project-Domain-Id',
-    'X-Project-Domain-Name', 'X-Project-Id', 'X-Project-Name', 'X-Role', 'X-Roles', 'X-Service-Catalog',
+    'X-Glance-Rpc-Atomic', 'X-Glance-Rpc-Version', 'X-Identity-Status', 'X-Is-Admin-Project', 'X-Openstack-Request-Id',
+    'X-Project-Domain-Id', 'X-Project-Domain-Name', 'X-Project-Id', 'X-Project-Name', 'X-Role', 'X-Roles', 'X-Service-Catalog',
     'X-Service-Project-Domain-Id', 'X-Service-Project-Domain-Name', 'X-Service-Project-Id', 'X-Service-Project-Name',
     'X-Service-Roles', 'X-Service-Token', 'X-Service-User-Domain-Id', 'X-Service-User-Domain-Name', 'X-Service-User-Id',
     'X-Service-User-Name', 'X-Storage-Token', 'X-Tenant', 'X-Tenant-Id', 'X-Tenant-Name', 'X-User', 'X-User-Domain-Id',

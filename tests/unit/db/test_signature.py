@@ -32,7 +32,8 @@ class SignatureTest(unittest.TestCase):
     def test_what_is_changed_on_the_way_is_not_believed(self):
         good = self.signed(**{'X-Glance-Request-Key': 'k'})
         changes = [{name: value + 'x'} for name, value in good.items() if name != 'Content-Type']
-        changes += [{'X-Project-Id': 'p'}, {'X-Role': 'admin'}, {'X-Service-Roles': 'service'}, {'X-User': ''}]
+        changes += [{'X-Project-Id': 'p'}, {'X-Role': 'admin'}, {'X-Service-Roles': 'service'}, {'X-User': ''},
+                    {'X-Glance-Rpc-Atomic': 'true'}]
         for change in changes:
             with self.subTest(change=change), self.assertRaises(Unproven):
                 self.verify({**good, **change})
