@@ -21,7 +21,6 @@ LARGEST_BUFFERED_BODY = 64 << 10
 DRAIN_IDLE_SECONDS = 1
 """How long a kept connection may stay silent once the worker drains: a request that is on its way is still answered."""
 _LINGER_SECONDS = 2
-_HEAD_PIECE = 16 << 10
 
 
 class Stalled(Exception):
@@ -145,7 +144,7 @@ class Conversation:
             pass
 
     def _receive(self) -> bytes:
-        while (data := self._connection.receive_now(_HEAD_PIECE)) is None:
+        while (data := self._connection.receive_now(heads.PIECE)) is None:
             self._wait()
         if not data:
             raise _Closed

@@ -9,6 +9,8 @@ import re
 from dataclasses import dataclass
 
 END = b'\r\n\r\n'
+PIECE = 16 << 10
+"""Bytes to receive at once where a head is expected."""
 _MOST_HEADERS = 200
 _MOST_LINES_OF_BYTES = 16
 _UNLIMITED = 16 << 20

@@ -7,11 +7,12 @@ longer is the while: a machine that is busy with other things must not make the 
 """
 
 import collections
+import contextlib
 import itertools
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 LOG = logging.getLogger(__name__)
@@ -43,6 +44,7 @@ class ThreadPool:
         self._lock = threading.Lock()
         self._sleepers: list[threading.Lock] = []
         self._threads = 0
+        self._aside = 0
         self._running: dict[int, float] = {}
         """When each thread that runs a job took it; the latest is the last."""
         self._watching = False
@@ -55,6 +57,20 @@ class ThreadPool:
             self._add_thread()
         else:
             self._watch()
+
+    @contextlib.contextmanager
+    def stepping_aside(self) -> Iterator[None]:
+        """For a job that waits for what may not come: other jobs do not wait for its thread meanwhile."""
+        me = threading.get_ident()
+        with self._lock:
+            del self._running[me]
+            self._aside += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._aside -= 1
+                self._running[me] = time.monotonic()
 
     def _watch(self, seconds: float = PATIENCE) -> None:
         if not self._watching:
@@ -74,7 +90,7 @@ class ThreadPool:
     def _seems_to_wait(self) -> bool:
         """Whether no thread has taken a job for so long that all of them are likely to wait for something."""
         with self._lock:
-            if self._threads - len(self._sleepers) > len(self._running):  # one is about to take a job
+            if self._threads - len(self._sleepers) - self._aside > len(self._running):  # one is about to take a job
                 return False
             now = time.monotonic()
             taken = list(itertools.takewhile(lambda moment: now - moment < _SHORT, reversed(self._running.values())))

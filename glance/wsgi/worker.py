@@ -1,7 +1,8 @@
 """One process that serves: an eventlet hub accepts and parses, native threads run the application.
 
 Two directions lead across: the hub gives a complete request to the thread pool, and a thread that is done puts the
-connection into a queue and rings the doorbell, a pipe that the hub watches. Signals arrive through the same pipe.
+connection into a queue and rings the doorbell, a pipe that the hub watches. Signals arrive through the same pipe. A thread
+that nobody else waits for stays with its connection for a moment, and serves what follows there by itself.
 """
 
 import collections
@@ -30,7 +31,8 @@ from glance.wsgi.body import Body
 from glance.wsgi.connection import FOREVER, Connection, TLSConnection
 from glance.wsgi.conversation import DRAIN_IDLE_SECONDS, Conversation, Stalled
 from glance.wsgi.environ import EnvironBuilder
-from glance.wsgi.head import Head
+from glance.wsgi.follower import follower
+from glance.wsgi.head import Head, Limits
 from glance.wsgi.listener import Listener
 from glance.wsgi.response import Outcome, Response
 from glance.wsgi.settings import Settings
@@ -44,6 +46,8 @@ _STOP_SECONDS = 3
 _ACCEPT_PAUSE = 0.1
 _COURTESY, _LONGEST_COURTESY = 0.0001, 0.002
 _MOST_REQUESTS_PER_CONNECTION = 1000
+_FOLLOWER_SECONDS = 0.002
+"""How long a thread stays with a connection when nobody else has come: what follows is then served without the hub."""
 
 
 class Application:
@@ -239,6 +243,7 @@ class Worker:
         request = _Request(connection, head, body, self.parts, self._environs)
         application = request.parts.application
         application.running += 1
+        self._latest = connection
         self._pool.submit(request)
         self._hub.switch()
         application.running -= 1
@@ -246,6 +251,26 @@ class Worker:
 
     def _serve(self, request: _Request) -> None:
         """Runs in a native thread."""
+        self._respond(request)
+        while request.outcome is Outcome.KEEP and self._follow(request):
+            self._respond(request)
+        self._returned.append(request)
+        if not self._rung:
+            self._rung = True
+            os.write(self._bell_in, b'\0')
+
+    def _follow(self, request: _Request) -> bool:
+        """Go on with the next request of the connection, if it comes at once and nobody else has come meanwhile."""
+        if self._latest is not request.connection or self._draining or self.parts is not request.parts:
+            return False
+        with self._pool.stepping_aside():
+            following = follower(request.connection, _FOLLOWER_SECONDS, Limits(request.parts.settings.max_header_line))
+        if following is None:
+            return False
+        request.head, request.body = following
+        return True
+
+    def _respond(self, request: _Request) -> None:
         connection, head, settings = request.connection, request.head, request.parts.settings
         try:
             environ = request.environs.build(head, connection, request.body)
@@ -256,11 +281,8 @@ class Worker:
                                          and connection.requests < _MOST_REQUESTS_PER_CONNECTION))
             request.outcome = response.serve(request.parts.application.call, environ)
         except BaseException:
+            request.outcome = Outcome.ABORT
             LOG.exception('The server failed on a request')
-        self._returned.append(request)
-        if not self._rung:
-            self._rung = True
-            os.write(self._bell_in, b'\0')
 
     # The hub's own callbacks.
 

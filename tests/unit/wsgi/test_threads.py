@@ -110,6 +110,21 @@ class ThreadPoolTest(unittest.TestCase):
             self.assertTrue(started.acquire(timeout=10))
             clock.return_value += 1
 
+    def test_a_job_does_not_wait_for_those_that_step_aside(self):
+        started, release = threading.Semaphore(0), threading.Event()
+        self.addCleanup(release.set)
+
+        def run(_job):
+            with pool.stepping_aside():
+                started.release()
+                release.wait()
+        pool = ThreadPool(run, 50, self.loop.call_later)
+        with mock.patch.object(threads, 'time') as clock:
+            clock.monotonic.return_value = 100.0
+            for _ in range(5):
+                pool.submit('job')
+                self.assertTrue(started.acquire(timeout=10))
+
     def test_short_jobs_share_a_thread(self):
         names, turn = set(), threading.Semaphore(0)
 
