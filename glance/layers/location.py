@@ -49,7 +49,13 @@ class LocateImages(Images):
             self.inner.begin_work(work, lease)
             job = LocationImport(self.inner, self.env, admission, work, location, lease)
             held = stack.pop_all()
-        self.env.background.submit(lambda: _run(job, held))
+        self.env.background.submit(lambda: self._run(job, held))
+
+    def _run(self, job: LocationImport, held: contextlib.ExitStack) -> None:
+        # Some stores act with the rights of who asks, and lines of the log carry the id of the request.
+        self.context.update_store()
+        with held:
+            job.run()
 
     def _check_scheme(self, url: str) -> None:
         if is_service(self.context):
@@ -61,11 +67,6 @@ class LocateImages(Images):
         if scheme not in ('http', 'https') or not any(scheme in store.schemes for store in self.env.stores.enabled):
             raise exceptions.Forbidden('Only services may add such a location; others name http or https URLs, where the '
                                        'operator has enabled a store for them.')
-
-
-def _run(job: LocationImport, held: contextlib.ExitStack) -> None:
-    with held:
-        job.run()
 
 
 def _check_different(image: Image) -> None:

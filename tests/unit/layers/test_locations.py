@@ -1,7 +1,10 @@
 """Locations in layers: their order in the records, the rules that guard them, what stays when something fails."""
 import copy
+import threading
 import unittest
 from unittest import mock
+
+from oslo_context import context as contexts
 
 from glance import exceptions, gateway
 from glance.domain.image import Image, Location
@@ -9,6 +12,7 @@ from glance.domain.location import NewLocation
 from glance.domain.properties import IMPORT_LOCK
 from glance.layers.database import DatabaseImages
 from glance.layers.location import LocateImages
+from glance.layers.location_import import LocationImport
 from glance.layers.policy import EnforceImages
 from glance.layers.store import StoreImages
 from glance.store import location as urls
@@ -200,6 +204,14 @@ class BelongingTest(Base):
         with mock.patch.object(self.store, 'size', lambda location: self.stored(url) and 4):
             with self.assertRaises(exceptions.Duplicate):
                 self.images.save(image)
+
+    def test_what_goes_on_after_the_request_is_done_for_who_asked(self):
+        caller, seen, done = fakes.caller('p-service', ('service',)), [], threading.Event()
+        self.addCleanup(self.env.background.close)
+        with mock.patch.object(LocationImport, 'run', lambda job: (seen.append(contexts.get_current()), done.set())):
+            LocateImages(self.images, caller, self.env).import_location(self.image(), NewLocation(self.store.url('new'), {}))
+            self.assertTrue(done.wait(30))
+        self.assertEqual([caller], seen)
 
     def test_an_object_of_nobody_can_be_named(self):
         image = self.image()
