@@ -7,7 +7,7 @@ together as the paste files say.
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from glance import conf
+from glance import conf, exceptions
 
 Application = Callable[[dict[str, Any], Callable], Iterable[bytes]]
 
@@ -61,8 +61,15 @@ class Detour:
 
 
 def pipeline_factory(loader, global_conf: dict[str, str], **local_conf: str) -> Application:
-    """Make the pipeline of the configured flavor: filters from the outside in, ending in an application."""
-    names = local_conf[conf.CONF.paste_deploy.flavor or 'default'].split()
+    """Make the pipeline of the configured flavor: filters from the outside in, ending in an application.
+
+    Raises ConfigurationError for an unknown flavor.
+    """
+    flavor = conf.CONF.paste_deploy.flavor or 'default'
+    if flavor not in local_conf:
+        raise exceptions.ConfigurationError('[paste_deploy] flavor = %s has no pipeline in the paste file; these have: %s.'
+                                            % (flavor, ', '.join(local_conf)))
+    names = local_conf[flavor].split()
     application = loader.get_app(names[-1], global_conf=global_conf)
     for name in reversed(names[:-1]):
         filtered = loader.get_filter(name, global_conf=global_conf)(application)

@@ -5,7 +5,7 @@ from unittest import mock
 from oslo_middleware import cors, http_proxy_to_wsgi
 from osprofiler import _utils, web
 
-from glance import api, conf
+from glance import api, conf, exceptions
 from glance.api.middleware.context import ContextMiddleware
 from glance.api.middleware.version_negotiation import VersionNegotiationFilter
 from glance.api.v2.router import API
@@ -85,6 +85,9 @@ class FactoryTest(unittest.TestCase):
             self.conf.set_override('flavor', flavor, 'paste_deploy')
             stack = api.pipeline_factory(Loader(), {}, default='a b app', keystone='c app')
             self.assertEqual(expected, wsgi_client.request(stack, 'GET', '/').text)
+        self.conf.set_override('flavor', 'other', 'paste_deploy')
+        with self.assertRaisesRegex(exceptions.ConfigurationError, 'flavor = other .* default, keystone'):
+            api.pipeline_factory(Loader(), {}, default='a b app', keystone='c app')
 
 
 class DetourTest(unittest.TestCase):
