@@ -181,6 +181,8 @@ class Server:
     def _reload_in_place(self, worker: Worker) -> None:
         self._notifier.reloading()
         parts = self._reloaded()
+        if parts and parts[0].workers:
+            LOG.warning('workers = %d takes effect after a restart only; one process goes on serving.', parts[0].workers)
         application = self._reloaded_application() if parts else None
         if application:
             self._settings, self._listener, self._tls = parts

@@ -80,6 +80,16 @@ class ReloadTest(unittest.TestCase):
         self.assertEqual(-1, other.socket.fileno())
         self.assertNotEqual(-1, server._listener.socket.fileno())
 
+    def test_workers_where_there_were_none_need_a_restart(self):
+        present, worker = Settings('127.0.0.1', 0, workers=0), mock.Mock()
+        server = Server(present, lambda: None, lambda: dataclasses.replace(present, workers=2))
+        server._listener = listener.bind(present, 0)
+        self.addCleanup(server._listener.close)
+        with self.assertLogs('glance.wsgi.server', 'WARNING') as logs:
+            server._reload_in_place(worker)
+        self.assertIn('workers = 2', logs.output[0])
+        worker.replace.assert_called_once()
+
 
 class ListenerTest(unittest.TestCase):
 
