@@ -3,8 +3,8 @@
 Atomic: an image gets its name when its snapshot is protected; of several writers of one image one wins and the others get
 ObjectExists. Durable: as the pool replicates, when ``commit`` returns. Ranges: yes. Holes: with
 ``rbd_thin_provisioning``. Deletion: refused while there are clones that need the image, else an image with clones or
-further snapshots goes to the trash of the pool, from where ``sweep`` purges it when they are gone. Memory: four blocks of
-``rbd_store_chunk_size`` for each upload and three for each download.
+further snapshots goes to the trash of the pool, from where ``sweep`` purges it when they are gone. Memory: 18 MiB for each
+upload and three blocks of ``rbd_store_chunk_size`` for each download.
 """
 import contextlib
 import os

@@ -19,31 +19,34 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 
-_WRITES = 4
-"""Blocks on their way to the cluster at a time."""
+_PIECE = 2 * 1024 ** 2
+"""Bytes of a write. With larger ones cluster and hashes wait for each other, at the end of an image above all."""
+_WRITES = 8
+"""Writes on their way to the cluster at a time."""
 _AHEAD = 2
 """Blocks that are asked for before they are needed."""
 _LARGEST_GROWTH = 8 * 1024 ** 3
 
 
 class RbdWriter(Writer):
-    """A ``store.base.Writer``: blocks that are one object of the cluster each, several of them on their way at a time."""
+    """A ``store.base.Writer`` of pieces that do not cross objects of the cluster, several of them on their way at a time."""
 
     def __init__(self, store: 'RbdStore', pool: Pool, image_id: str, name: str, size: int | None):
         self._store, self._pool, self._image_id, self._name = store, pool, image_id, name
         self.holes = store.thin
-        self._block = store.block_size
+        self._piece = min(_PIECE, store.block_size)
         self._position = 0          # where the next byte of the stream belongs
-        self._pieces: list[bytes] = []
-        self._pending = 0           # bytes in pieces, which end at the position
-        self._writes: collections.deque[Any] = collections.deque()
-        self._growth = self._block
+        self._buffer = bytearray(self._piece)
+        self._pending = 0           # bytes at the beginning of the buffer, which end at the position
+        self._writes: collections.deque[tuple[Any, bytearray]] = collections.deque()
+        self._idle: list[bytearray] = []    # buffers to be used again: new memory costs as much as the copy
+        self._growth = store.block_size
         self._capacity = size or 0
         self._created = self._committed = self._lost = False
         self._image: rbd.Image | None = None
         try:
             with self._errors():
-                rbd_images.create(pool, name, self._capacity, self._block)
+                rbd_images.create(pool, name, self._capacity, store.block_size)
                 self._created = True
                 self._image = rbd.Image(pool.ioctx, name)
                 _close_in_the_end(self, self._image, pool)
@@ -54,14 +57,13 @@ class RbdWriter(Writer):
     def write(self, data: memoryview) -> None:
         with self._errors():
             while data:
-                # Up to where the next object of the cluster begins, so that each is written once.
-                piece = bytes(data[:self._block - self._position % self._block])
-                self._pieces.append(piece)
-                self._pending += len(piece)
-                self._position += len(piece)
-                if self._position % self._block == 0:
+                part = data[:self._piece - self._position % self._piece]
+                memoryview(self._buffer)[self._pending:self._pending + len(part)] = part
+                self._pending += len(part)
+                self._position += len(part)
+                if self._position % self._piece == 0:
                     self._send()
-                data = data[len(piece):]
+                data = data[len(part):]
 
     def hole(self, length: int) -> None:
         if not self.holes:
@@ -83,7 +85,6 @@ class RbdWriter(Writer):
 
     def abort(self) -> None:
         image, self._image = self._image, None
-        self._pieces.clear()
         if self._committed or not self._created:
             return
         self._created = False
@@ -118,15 +119,19 @@ class RbdWriter(Writer):
         self._wait(_WRITES - 1)
         if self._position > self._capacity:
             self._grow()
-        data, offset = b''.join(self._pieces), self._position - self._pending
-        self._pieces.clear()
-        self._pending = 0
-        self._writes.append(self._image.aio_write(data, offset, _nothing))
+        data, self._buffer = self._buffer, self._idle.pop() if self._idle else bytearray(self._piece)
+        del data[self._pending:]
+        offset, self._pending = self._position - self._pending, 0
+        # The library reads the data from where it is, until the write has ended.
+        self._writes.append((self._image.aio_write(data, offset, _nothing), data))
 
     def _wait(self, most: int) -> None:
         """Wait until no more than so many writes are on their way. Raises their errors."""
         while len(self._writes) > most:
-            _result(self._writes.popleft(), 'writing')
+            write, data = self._writes.popleft()
+            _result(write, 'writing')
+            if len(data) == self._piece:
+                self._idle.append(data)
 
     def _grow(self) -> None:
         """Make the image larger: by more each time, for each takes a while."""
@@ -135,7 +140,7 @@ class RbdWriter(Writer):
         self._image.resize(self._capacity)
 
     def _abandon(self, image: rbd.Image | None) -> None:
-        for write in self._writes:
+        for write, _ in self._writes:
             write.wait_for_complete_and_cb()
         self._writes.clear()
         if image is not None:
