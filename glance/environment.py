@@ -127,14 +127,15 @@ def build(conf: cfg.ConfigOpts, metrics: Metrics | None = None) -> Environment:
         validator=Validator(conf.image_format.disk_formats, conf.image_format.container_formats,
                             {name: _SchemaCheck(definition) for name, definition in schema.properties.items()},
                             others=conf.allow_additional_image_properties),
-        leases=LeaseKeeper(database), notifier=notifier, inspection=inspection_rules(conf), quotas=_quotas(conf),
+        leases=LeaseKeeper(database), notifier=notifier, inspection=inspection_rules(conf), quotas=make_quotas(conf),
         keys=keys, signatures=signatures, create_rate=Rate(conf.api_create_rate) if conf.api_create_rate else None,
         metrics=metrics or Metrics(), janitor=Janitor(database, stores), cache=cache_building.build(conf, lambda: database),
         uploads=Turns(conf.max_concurrent_uploads, conf.max_concurrent_uploads_per_project),
         downloads=Turns(conf.max_concurrent_downloads, conf.max_concurrent_downloads_per_project))
 
 
-def _quotas(conf: cfg.ConfigOpts) -> Quotas | None:
+def make_quotas(conf: cfg.ConfigOpts) -> Quotas | None:
+    """Return how much each owner may have; None where nothing is limited. Raises ConfigurationError."""
     quotas: Quotas | None = None
     if conf.use_keystone_limits:
         unified.check_library()

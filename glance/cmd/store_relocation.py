@@ -15,8 +15,9 @@ from collections.abc import Iterator
 
 from oslo_config import cfg
 
-from glance import exceptions
+from glance import environment, exceptions
 from glance.cmd import store_tool
+from glance.notify.notifier import Notifier
 from glance.relocation.batch import Batch
 from glance.relocation.copier import Copier, Orders, Outcome
 from glance.relocation.journal import Journal
@@ -100,13 +101,15 @@ def _relocate(config: cfg.ConfigOpts, action: str) -> int:
     if command.all and (command.image or command.owner):
         raise exceptions.ConfigurationError('--all goes without --image and --owner.')
     signal.signal(signal.SIGTERM, _end)
-    with store_tool.opened(config) as (database, stores), contextlib.closing(LeaseKeeper(database)) as held:
+    with store_tool.opened(config) as (database, stores), contextlib.closing(LeaseKeeper(database)) as held, \
+            contextlib.closing(Notifier(config)) as notifier:
         source, target = _ends(stores, command)
         terms = {'action': action, 'from': command.source, 'to': command.target, 'owner': command.owner}
         journal = Journal(None if command.dry_run or command.image else command.resume, terms)
         orders = Orders(source, target, action == 'move', config.hashing_algorithm, config.image_location_quota,
                         config.delayed_delete, command.dry_run)
-        copier = Copier(database, stores, held, orders, Pace(command.rate) if command.rate else None, _progress())
+        copier = Copier(database, stores, held, orders, notifier, environment.make_quotas(config),
+                        Pace(command.rate) if command.rate else None, _progress())
         if not command.dry_run:
             # What an interrupted run was working on has its lock still.
             recovery.recover(database, stores)

@@ -2,7 +2,8 @@
 
 As long as it is worked on the image carries the lock of a task, under a lease: of several who want it one gets it, and when
 that one dies the service takes the lock off again. The bytes are hashed on their way and published only when they are those
-of the image; then they are recorded, and only then what is moved is taken from the old place.
+of the image; then they are recorded, and only then what is moved is taken from the old place. Others are told what they are
+told of uploads. What a copy takes is reserved for the owner like an upload; what is moved takes no more than before.
 """
 import contextlib
 import dataclasses
@@ -10,8 +11,13 @@ import logging
 from collections.abc import Callable, Iterator
 
 from glance import exceptions
-from glance.db.interface import SERVICE, Database, ImageChanges, ImageRecord, Lease, LocationRecord
+from glance.db.interface import SERVICE, Charge, Database, ImageChanges, ImageRecord, Lease, LocationRecord
+from glance.domain.image import Image
 from glance.domain.properties import IMPORT_LOCK
+from glance.layers.database import load
+from glance.notify import payloads
+from glance.notify.notifier import Notifier
+from glance.quota.base import Quotas
 from glance.relocation.pace import Pace, Paced
 from glance.store.backends import Backends
 from glance.store.base import Location, Store, Writer
@@ -62,14 +68,17 @@ class Copier:
     """Carries out orders, image by image.
 
     :param held: the leases of this process
+    :param notifier: tells others what becomes of images
+    :param quotas: how much the owners may have; None is any number
     :param pace: of the bytes; None is as fast as possible
     :param progress: called now and then with image id, bytes done and bytes in all
     """
 
-    def __init__(self, database: Database, stores: Backends, held: leases.LeaseKeeper, orders: Orders,
-                 pace: Pace | None = None, progress: Callable[[str, int, int], None] = lambda image_id, done, size: None):
+    def __init__(self, database: Database, stores: Backends, held: leases.LeaseKeeper, orders: Orders, notifier: Notifier,
+                 quotas: Quotas | None = None, pace: Pace | None = None,
+                 progress: Callable[[str, int, int], None] = lambda image_id, done, size: None):
         self._database, self._stores, self._leases, self._orders = database, stores, held, orders
-        self._pace, self._progress = pace, progress
+        self._notifier, self._quotas, self._pace, self._progress = notifier, quotas, pace, progress
 
     def run(self, image: ImageRecord) -> Outcome:
         """Do what is to be done with an image. Raises DatabaseUnavailable, and what ends the process."""
@@ -92,7 +101,9 @@ class Copier:
         except exceptions.ObjectExists:
             return Outcome(image_id, 'left', size, 'the new store holds data of this image that no record names; see '
                                                    '"glance-manage store audit"')
-        except (exceptions.StoreError, exceptions.Conflict, exceptions.Invalid) as error:
+        except exceptions.OverLimit as error:
+            return Outcome(image_id, 'left', size, str(self._quotas.refusal(image['owner'], error)))
+        except (exceptions.StoreError, exceptions.Conflict, exceptions.Invalid, exceptions.LimitsUnavailable) as error:
             return Outcome(image_id, 'left', size, str(error))
 
     def _in(self, image: ImageRecord, store: Store) -> list[LocationRecord]:
@@ -117,14 +128,22 @@ class Copier:
 
     @contextlib.contextmanager
     def _locked(self, image: ImageRecord) -> Iterator[Lease]:
-        image_id = image['id']
+        image_id, charge = image['id'], self._charge(image)
         with self._leases.hold(image_id) as lease:
             lock = ImageChanges(add_properties={IMPORT_LOCK: lease.attempt})
-            self._database.image_update(image_id, lock, image['status'], acquire=lease)
+            reserving = dataclasses.replace(lease, owner=charge.owner, storage=charge.deltas['storage']) if charge else lease
+            self._database.image_update(image_id, lock, image['status'], acquire=reserving, charge=charge)
             try:
                 yield lease
             finally:
                 self._unlock(image_id, lease)
+
+    def _charge(self, image: ImageRecord) -> Charge | None:
+        """What a copy takes of what the owner may have; None where that is not limited. Raises LimitsUnavailable."""
+        if self._orders.move or self._quotas is None:
+            return None
+        limits = self._quotas.limits(image['owner'], ('storage',))
+        return Charge(image['owner'], {'storage': image['size'] or 0}, limits) if limits else None
 
     def _unlock(self, image_id: str, lease: Lease) -> None:
         try:
@@ -142,8 +161,28 @@ class Copier:
             with self._reading(there[0]) as reading:
                 _check(image, self._hash(image, lease, reading))
         else:
-            self._record(image['id'], lease, self._copy(image, lease, here[0]))
+            with self._telling(image):
+                self._record(image['id'], lease, self._copy(image, lease, here[0]))
         return self._leave(image['id'], lease) if self._orders.move else None
+
+    @contextlib.contextmanager
+    def _telling(self, image: ImageRecord) -> Iterator[None]:
+        """Tell others that data goes into the new store, and how that ended."""
+        image_id = image['id']
+        self._notifier.info('image.prepare', payloads.of_prepared_image(load(image), self._orders.target.name), image_id)
+        try:
+            yield
+        except exceptions.GlanceError as error:
+            self._notifier.error('image.upload', str(error), image_id)
+            raise
+        self._notifier.info('image.upload', payloads.of_uploaded_image(self._load(image_id)), image_id)
+        self._tell_update(image_id)
+
+    def _tell_update(self, image_id: str) -> None:
+        self._notifier.info('image.update', payloads.of_image(self._load(image_id)), image_id)
+
+    def _load(self, image_id: str) -> Image:
+        return load(self._database.image_get(SERVICE, image_id))
 
     def _reading(self, location: LocationRecord) -> ReaderSource:
         store = self._stores.for_location(location['url'], location['metadata'])
@@ -226,6 +265,7 @@ class Copier:
             each['id']: 'deleted' if each['id'] in shared else 'pending_delete' for each in old})
         self._database.image_update(image_id, changes, release=lease.attempt, acquire=leases.prolonged(lease),
                                     expected={'locations': image['locations']})
+        self._tell_update(image_id)
         if self._orders.delayed_delete:
             return 'its old data waits for glance-scrubber'
         reasons = [self._remove(image_id, each) for each in old if each['id'] not in shared]

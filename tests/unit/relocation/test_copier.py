@@ -9,6 +9,7 @@ from glance import exceptions
 from glance.db.interface import ImageChanges
 from glance.db.memory import MemoryDatabase
 from glance.domain.properties import IMPORT_LOCK
+from glance.quota.storage import StorageQuota
 from glance.relocation.copier import Copier, Orders
 from glance.relocation.pace import Pace
 from glance.relocation.relabel import Relabelling
@@ -24,6 +25,7 @@ class CopierTest(unittest.TestCase):
     def setUp(self):
         self.database, self.stores = MemoryDatabase(), fakes.Stores('old', 'new')
         self.old, self.new = self.stores.enabled
+        self.notifier = mock.Mock()
 
     def image(self, data=DATA, **values):
         image_id = str(uuid.uuid4())
@@ -37,11 +39,12 @@ class CopierTest(unittest.TestCase):
     def record(self, image_id):
         return self.database.image_get(fakes.admin(), image_id)
 
-    def run_copier(self, image_id, move=True, database=None, pace=None, **orders):
+    def run_copier(self, image_id, move=True, database=None, pace=None, quotas=None, **orders):
         database = database or self.database
         held = LeaseKeeper(database)
         self.addCleanup(held.close)
-        copier = Copier(database, self.stores, held, Orders(self.old, self.new, move, 'sha256', 10, **orders), pace)
+        copier = Copier(database, self.stores, held, Orders(self.old, self.new, move, 'sha256', 10, **orders), self.notifier,
+                        quotas, pace)
         return copier.run(self.record(image_id))
 
     def check_untouched(self, image_id):
@@ -58,6 +61,47 @@ class CopierTest(unittest.TestCase):
         self.assertEqual(({}, {self.new.url(image_id): DATA}), (self.old.objects, self.new.objects))
         self.assertEqual([], self.database.lease_list(worker_prefix=''))
         self.assertEqual([], self.database.pending_list(utcnow()))
+
+    def test_quota_of_the_owner(self):
+        """A copy counts beside the first one and is refused before anything is read; a move takes no more than before."""
+        image_id = self.image(owner='p')
+        outcome = self.run_copier(image_id, move=False, quotas=StorageQuota(19))
+        self.assertEqual('left', outcome.state)
+        self.assertIn('no room for 10 bytes', outcome.reason)
+        self.check_untouched(image_id)
+        self.assertEqual([], self.events())
+        self.assertEqual('done', self.run_copier(image_id, quotas=StorageQuota(10)).state)
+        other = self.image(owner='q')
+        self.assertEqual('done', self.run_copier(other, move=False, quotas=StorageQuota(20)).state)
+        self.assertEqual(20, self.database.usage('q')['storage'])
+
+    def test_a_copy_has_room_reserved_while_it_is_made(self):
+        image_id, commit, usage = self.image(owner='p'), fakes._Writer.commit, []
+
+        def counting(writer):
+            usage.append(self.database.usage('p')['storage'])
+            return commit(writer)
+        with mock.patch.object(fakes._Writer, 'commit', counting):
+            self.assertEqual('done', self.run_copier(image_id, move=False, quotas=StorageQuota(20)).state)
+        self.assertEqual(([20], 20), (usage, self.database.usage('p')['storage']))
+
+    def test_events(self):
+        image_id = self.image()
+        self.assertEqual('done', self.run_copier(image_id, move=False).state)
+        told = ['image.prepare', 'image.upload', 'image.update']
+        self.assertEqual(told, self.events())
+        self.assertEqual('new', self.notifier.info.mock_calls[0].args[1]['backend'])
+        self.notifier.reset_mock()
+        self.assertEqual('done', self.run_copier(self.image()).state)
+        self.assertEqual([*told, 'image.update'], self.events())
+        self.notifier.reset_mock()
+        self.new.fail = {'write': exceptions.StoreFull()}
+        self.assertEqual('left', self.run_copier(self.image()).state)
+        self.assertEqual(['image.prepare'], self.events())
+        self.assertEqual(('image.upload', str(exceptions.StoreFull())), self.notifier.error.mock_calls[0].args[:2])
+
+    def events(self):
+        return [call.args[0] for call in self.notifier.info.mock_calls]
 
     def test_stores_that_fail(self):
         for store, operation in ((self.old, 'open'), (self.new, 'writer'), (self.new, 'write'), (self.new, 'commit')):
