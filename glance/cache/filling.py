@@ -11,6 +11,7 @@ import fcntl
 import logging
 import os
 import stat
+import threading
 import time
 from collections.abc import Callable, Iterator
 
@@ -19,11 +20,18 @@ from glance.cache.content import Content
 from glance.cache.layout import INCOMPLETE, INVALID, QUEUE, Layout
 from glance.store.base import Reader
 from glance.store.drivers import kernel
+from glance.transfer.hashing import Digest
+from glance.transfer.limits import Meter
+from glance.transfer.sinks import IDLE_SECONDS
+from glance.transfer.sources import Source
 
 LOG = logging.getLogger(__name__)
 
 _UNVERIFIED_MODE, _VERIFIED_MODE = 0o600, 0o640
 _WRITEBACK = 8 * 1024 * 1024
+_BLOCK = 1024 * 1024
+# Bytes that may be written and not hashed yet: few enough to be in memory still.
+_AHEAD = 256 * 1024 * 1024
 _TRIES = 10
 # Bytes that readers do not get before all of the file was verified: so what is wrong breaks their transfer.
 HELD_BACK = 1024 * 1024
@@ -32,7 +40,7 @@ _FIRST_PAUSE, _LONGEST_PAUSE, _YOUNG = 0.001, 0.02, 0.25
 
 
 class Draft:
-    """The file of an entry in the hands of its writer; a sink of a transfer. What the disk refuses is raised as OSError."""
+    """The file of an entry in the hands of its writer. What the disk refuses is raised as OSError."""
 
     def __init__(self, layout: Layout, content: Content, fd: int):
         self._layout, self._content, self._fd = layout, content, fd
@@ -76,7 +84,24 @@ class Draft:
         """A reader of what is being written. Raises OSError."""
         return GrowingReader(_open(self._layout.path(self._content.image_id, INCOMPLETE)), self._content, open_rest)
 
-    def update(self, block: memoryview) -> None:
+    def fill(self, source: Source, meter: Meter, digest: Digest) -> None:
+        """Write the source to its end, and hash what was written; raises what either of them raises.
+
+        The hash follows at its own pace, because readers are to get the data as fast as it comes.
+        """
+        follower = _Follower(self._fd, digest)
+        try:
+            buffer = memoryview(bytearray(_BLOCK))
+            while count := source.readinto(buffer):
+                meter.add(count)
+                self._write(buffer[:count])
+                follower.tell(self._position, meter.tick)
+            meter.complete()
+            follower.finish(meter.tick)
+        finally:
+            follower.close()
+
+    def _write(self, block: memoryview) -> None:
         while block:
             written = os.pwrite(self._fd, block, self._position)
             self._position += written
@@ -84,9 +109,6 @@ class Draft:
         if self._position - self._written_back >= _WRITEBACK:
             kernel.start_writeback(self._fd, self._written_back, self._position - self._written_back)
             self._written_back = self._position
-
-    def finish(self) -> None:
-        """Part of the interface of a sink."""
 
     def status(self) -> os.stat_result:
         return os.fstat(self._fd)
@@ -147,6 +169,76 @@ class Draft:
                 os.unlink(path)
 
 
+class _Follower:
+    """Hashes a file behind its writer, in a thread of its own. It does not stand back behind others: readers wait for it."""
+
+    def __init__(self, fd: int, digest: Digest):
+        self._fd, self._digest = fd, digest
+        self._written = self._hashed = 0
+        self._ended = self._stopped = False
+        self._error: BaseException | None = None
+        self._changed = threading.Condition()
+        self._thread = threading.Thread(target=self._run, name='cache-hash', daemon=True)
+        self._thread.start()
+
+    def tell(self, written: int, idle: Callable[[], None]) -> None:
+        """Say how many bytes there are; wait while it is too far behind, calling ``idle`` now and then.
+
+        Raises what both raise.
+        """
+        with self._changed:
+            self._written = written
+            self._changed.notify()
+            while self._error is None and written - self._hashed > _AHEAD:
+                if not self._changed.wait(IDLE_SECONDS):
+                    idle()
+        self._check()
+
+    def finish(self, idle: Callable[[], None]) -> None:
+        """Wait until all is hashed. Raises what ``idle``, which is called now and then, and hashing raise."""
+        with self._changed:
+            self._ended = True
+            self._changed.notify()
+        while self._thread.is_alive():
+            self._thread.join(IDLE_SECONDS)
+            idle()
+        self._check()
+
+    def close(self) -> None:
+        """End the thread, whether all is hashed or not."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify()
+        self._thread.join()
+
+    def _check(self) -> None:
+        if self._error is not None:
+            raise self._error
+
+    def _run(self) -> None:
+        buffer = memoryview(bytearray(_BLOCK))
+        try:
+            while left := self._await():
+                count = os.preadv(self._fd, [buffer[:left]], self._hashed)
+                if not count:
+                    raise OSError(errno.EIO, 'the file has become shorter')
+                self._digest.update(buffer[:count])
+                with self._changed:
+                    self._hashed += count
+                    self._changed.notify()
+        except BaseException as error:
+            with self._changed:
+                self._error = error
+                self._changed.notify()
+
+    def _await(self) -> int:
+        """Wait for bytes to hash; return their number, 0 when there will be none."""
+        with self._changed:
+            while self._hashed == self._written and not self._ended and not self._stopped:
+                self._changed.wait()
+            return 0 if self._stopped else self._written - self._hashed
+
+
 class _FallingBack:
     """A reader that goes on with the store where the cache fails it. ``offset`` and ``length`` are those of a Reader.
 
@@ -171,6 +263,11 @@ class _FallingBack:
         self._position += count
         return count
 
+    def give_up(self, sent: int) -> None:
+        """The disk does not give back what follows the first ``sent`` bytes: the rest comes from the store."""
+        self._position = self.offset + sent
+        self._rest = self._open_rest(self._position)
+
     def _read_cache(self, buffer: memoryview) -> int:
         """Read from the cache; 0 sends the reader to the store for the rest."""
         raise NotImplementedError
@@ -193,7 +290,14 @@ class GrowingReader(_FallingBack):
         self._began = time.monotonic()
 
     def fileno(self) -> int | None:
-        return None
+        return self._fd
+
+    def ready(self, offset: int) -> int:
+        """Wait until there are bytes at this offset of the file, and tell how many; 0 when the writer gave up before.
+
+        Raises StoreError when all was written and is not what the image consists of.
+        """
+        return max(self._available(offset) - offset, 0)
 
     def close(self) -> None:
         super().close()
@@ -214,11 +318,10 @@ class GrowingReader(_FallingBack):
         while not self._writer_ended():
             check()
             next(pauses)
-        self._position = self.length
-        self._available()
+        self._available(self.length)
 
     def _read_cache(self, buffer: memoryview) -> int:
-        available = self._available()
+        available = self._available(self._position)
         if available <= self._position:
             return 0
         try:
@@ -227,8 +330,8 @@ class GrowingReader(_FallingBack):
             LOG.warning('What was cached of image %s cannot be read: %s.', self._image_id, error.strerror)
             return 0
 
-    def _available(self) -> int:
-        """Wait until there is more than was read, or nothing more will come; return the number of bytes there are.
+    def _available(self, position: int) -> int:
+        """Wait until there is something behind a position, or nothing will come; return the number of bytes there are.
 
         Raises StoreError when all was written and is not what the image consists of.
         """
@@ -238,7 +341,7 @@ class GrowingReader(_FallingBack):
             if status.st_mode & stat.S_IRGRP:
                 return self.length
             available = min(status.st_size, self.length - HELD_BACK)
-            if available > self._position:
+            if available > position:
                 return available
             if self._writer_ended():
                 break
@@ -277,10 +380,8 @@ class EntryReader(_FallingBack):
         return self._file.fileno()
 
     def give_up(self, sent: int) -> None:
-        """The disk does not give back what follows the first ``sent`` bytes: the rest comes from the store."""
         self._failed()
-        self._position = self.offset + sent
-        self._rest = self._open_rest(self._position)
+        super().give_up(sent)
 
     def close(self) -> None:
         super().close()

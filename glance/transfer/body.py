@@ -11,7 +11,7 @@ class ReaderBody:
     """A WSGI response body (PEP 3333) around a Reader.
 
     A server that knows this class sends ``reader.length`` bytes from ``reader.offset`` of ``reader.fileno()`` with
-    ``os.sendfile`` and adds what it sent to ``sent``; any other server, and every server where ``fileno()`` is None,
+    ``os.sendfile`` and adds what it sent to ``sent``; where ``fileno()`` is None it takes ``passing_pieces``. Any other server
     iterates. ``sent`` counts a chunk once the server asks for the next one.
 
     :param reader: closed with the body
@@ -28,18 +28,22 @@ class ReaderBody:
         self._callbacks.append(callback)
 
     def __iter__(self) -> Iterator[bytes]:
+        return map(bytes, self.passing_pieces())
+
+    def passing_pieces(self) -> Iterator[memoryview]:
+        """Like iterating, with pieces that are valid until the next one is asked for."""
         buffer = memoryview(bytearray(min(CHUNK, self.reader.length)))
         while count := self.reader.readinto(buffer):
-            yield bytes(buffer[:count])
+            yield buffer[:count]
             self.sent += count
 
-    def remainder(self) -> Iterator[bytes] | None:
+    def remainder(self) -> Iterator[memoryview] | None:
         """What follows the bytes sent, when the file of the reader gave out; None where that is the only place."""
         give_up = getattr(self.reader, 'give_up', None)
         if give_up is None:
             return None
         give_up(self.sent)
-        return iter(self)
+        return self.passing_pieces()
 
     def close(self) -> None:
         """Release the reader and report, to everybody whatever one of them raises; further calls report nothing."""

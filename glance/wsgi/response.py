@@ -136,7 +136,8 @@ class Response:
             self._send_file(result, reader)
             return
         single = _number_of_pieces(result) == 1
-        for piece in result:
+        # Pieces that are valid until the next one is asked for need not be copied.
+        for piece in getattr(result, 'passing_pieces', result.__iter__)():
             if not self.head_sent and piece:
                 self._begin(piece, len(piece) if single else None)
             elif piece:
@@ -192,12 +193,17 @@ class Response:
         left = reader.length if self._left is None else min(self._left, reader.length)
         with self._connection.full_segments():
             self._send(head)
-            self._send_span(body, reader.fileno(), reader.offset, left)
+            self._send_span(body, reader, left)
 
-    def _send_span(self, body, fd: int, offset: int, left: int) -> None:
+    def _send_span(self, body, reader, left: int) -> None:
+        # Of a file that is being written, ``ready`` waits for the next bytes and tells their number.
+        fd, offset, ready = reader.fileno(), reader.offset, getattr(reader, 'ready', None)
         while left:
+            step = min(left, _SENDFILE_STEP)
+            if ready is not None:
+                step = min(step, ready(offset))
             try:
-                sent = self._connection.sendfile(fd, offset, min(left, _SENDFILE_STEP))
+                sent = self._connection.sendfile(fd, offset, step)
             except (ConnectionError, TimeoutError) as error:
                 raise _ClientGone(error) from None
             except OSError as error:

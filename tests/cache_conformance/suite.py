@@ -14,12 +14,14 @@ import uuid
 from unittest import mock
 
 from glance import exceptions
-from glance.cache import cleaner, filling, pruner
+from glance.cache import cleaner, core, filling, pruner
 from glance.cache.content import Content
 from glance.cache.core import MAX_FILLS, SMALL, Cache
 from glance.cache.drivers.base import Entry
 from glance.cache.filling import HELD_BACK, Draft, EntryReader, GrowingReader, follow
 from glance.cache.layout import INCOMPLETE, INVALID, QUEUE, VERIFIED, Layout
+from glance.transfer.hashing import Digest
+from glance.transfer.limits import Meter
 
 SECONDS = 30
 MIB = 1024 * 1024
@@ -55,23 +57,23 @@ class StoreReader:
     place = 'store'
 
     def __init__(self, store: Store, offset: int):
-        self._store, self._position = store, offset
+        self._store, self.position = store, offset
         self.offset, self.length = offset, len(store.data) - offset
 
     def readinto(self, buffer: memoryview) -> int:
         store = self._store
-        if self._position >= store.open_until and not store.gate.is_set() and store.open_until < len(store.data):
+        if self.position >= store.open_until and not store.gate.is_set() and store.open_until < len(store.data):
             store.gate.wait(SECONDS)
-        if store.fail_at is not None and self._position >= store.fail_at:
+        if store.fail_at is not None and self.position >= store.fail_at:
             raise exceptions.StoreUnavailable()
         end = len(store.data)
         if not store.gate.is_set():
-            end = min(end, max(store.open_until, self._position))
+            end = min(end, max(store.open_until, self.position))
         if store.fail_at is not None:
             end = min(end, store.fail_at)
-        piece = store.data[self._position:min(end, self._position + len(buffer))]
+        piece = store.data[self.position:min(end, self.position + len(buffer))]
         buffer[:len(piece)] = piece
-        self._position += len(piece)
+        self.position += len(piece)
         return len(piece)
 
     def fileno(self) -> None:
@@ -90,10 +92,18 @@ def read(reader, limit: int | None = None) -> bytes:
 
 def write_and_wait(directory: str, content: Content, begun) -> None:
     """In a child process: write half of an entry, and say so."""
-    draft = Draft.claim(Layout(directory), content)
-    draft.update(memoryview(bytes(content.size // 2)))
-    begun.set()
-    signal.pause()
+    store = Store(bytes(content.size))
+    store.open_until = content.size // 2
+    source = store.open(0)
+    real = source.readinto
+
+    def readinto(buffer):
+        if source.position == store.open_until:
+            begun.set()
+            signal.pause()
+        return real(buffer)
+    source.readinto = readinto
+    Draft.claim(Layout(directory), content).fill(source, Meter(content.size), Digest('sha512'))
 
 
 class CacheConformance:
@@ -325,6 +335,33 @@ class Filling(CacheConformance):
         small = self.content(b'small')
         self.assertIsInstance(self.cache.through(small, Store(b'small').open, local=True), GrowingReader)
 
+    def test_the_kernel_can_send_what_there_is(self):
+        data = os.urandom(4 * MIB)
+        content, store = self.content(data), Store(data)
+        store.open_until = 2 * MIB
+        reader = self.cache.through(content, store.open, local=False)
+        self.addCleanup(reader.close)
+        sent = 0
+        while sent < 2 * MIB:
+            count = reader.ready(sent)
+            self.assertEqual(data[sent:sent + count], os.pread(reader.fileno(), count, sent))
+            sent += count
+        store.gate.set()
+        self.wait_for_fills(1)
+        self.assertEqual(2 * MIB, reader.ready(sent))
+        # Where the file gives out, the store goes on.
+        reader.give_up(sent)
+        self.assertEqual(data[sent:], read(reader))
+        self.assertEqual([0, sent], store.opened)
+
+    def test_the_kernel_is_not_to_send_what_is_wrong(self):
+        data = os.urandom(3 * MIB)
+        reader = self.cache.through(self.content(data, digest='0' * 128), Store(data).open, local=False)
+        self.addCleanup(reader.close)
+        self.wait_for('end of the fill', lambda: self.cache.counters.failed_fills)
+        self.assertEqual(3 * MIB - HELD_BACK, reader.ready(0))
+        self.assertRaises(exceptions.StoreError, reader.ready, 3 * MIB - HELD_BACK)
+
     def test_what_a_dead_writer_left_is_begun_anew(self):
         data = os.urandom(3 * MIB)
         content = self.content(data)
@@ -387,6 +424,41 @@ class Filling(CacheConformance):
                 self.cache.driver, 'record', lambda entry: (calls.append('record'), record(entry))))
             self.fill(os.urandom(2 * MIB))
         self.assertEqual(['fdatasync', 'link', 'fsync', 'record'], calls)
+
+    def test_readers_do_not_wait_for_the_hash_but_at_the_end(self):
+        data = os.urandom(12 * MIB)
+        content, store, go_on = self.content(data), Store(data), threading.Event()
+        self.addCleanup(go_on.set)
+
+        class Held(Digest):
+            def __init__(self, algorithm):
+                super().__init__(algorithm)
+                real = self.update
+                self.update = lambda block: real(block) if go_on.wait(SECONDS) else self.fail()
+        with mock.patch.object(core, 'Digest', Held):
+            reader = self.cache.through(content, store.open, local=False)
+            self.assertEqual(data[:-HELD_BACK], read(reader, len(data) - HELD_BACK))
+            self.assertEqual([], self.cache.entries())
+            go_on.set()
+            self.assertEqual(data[-HELD_BACK:], read(reader))
+        self.assertEqual([0], store.opened)
+
+    def test_the_hash_does_not_fall_too_far_behind(self):
+        data = os.urandom(6 * MIB)
+        content, store, go_on = self.content(data), Store(data), threading.Event()
+        self.addCleanup(go_on.set)
+
+        class Held(Digest):
+            def __init__(self, algorithm):
+                super().__init__(algorithm)
+                real = self.update
+                self.update = lambda block: real(block) if go_on.wait(SECONDS) else self.fail()
+        with mock.patch.object(core, 'Digest', Held), mock.patch.object(filling, '_AHEAD', 2 * MIB):
+            reader = self.cache.through(content, store.open, local=False)
+            self.assertEqual(data[:3 * MIB], read(reader, 3 * MIB))
+            self.assertEqual(3 * MIB, self.path(content, INCOMPLETE).stat().st_size)
+            go_on.set()
+            self.assertEqual(data[3 * MIB:], read(reader))
 
     def test_readers_do_not_wait_for_the_disk(self):
         data = os.urandom(2 * MIB)
