@@ -3,7 +3,7 @@ import unittest
 
 from glance import exceptions
 from glance.db.interface import RESOURCES
-from glance.environment import _quotas
+from glance.environment import make_quotas
 from glance.quota.queued import QueuedImages
 from glance.quota.storage import StorageQuota
 from tests.unit.layers import fakes
@@ -31,7 +31,7 @@ class QueuedImagesTest(unittest.TestCase):
         conf = fakes.make_conf()
         conf.set_override('use_keystone_limits', True)
         conf.set_override('max_queued_images_per_project', 3)
-        self.assertEqual({'queued': 3}, _quotas(conf).limits(None, ('queued', 'storage')))
+        self.assertEqual({'queued': 3}, make_quotas(conf).limits(None, ('queued', 'storage')))
 
     def test_zero_is_no_limit(self):
-        self.assertIsNone(_quotas(fakes.make_conf()))
+        self.assertIsNone(make_quotas(fakes.make_conf()))

@@ -4,7 +4,7 @@ import unittest
 from glance import exceptions
 from glance.conf.types import parse_size
 from glance.db.interface import RESOURCES
-from glance.environment import _quotas
+from glance.environment import make_quotas
 from glance.quota.storage import StorageQuota
 from tests.unit.layers import fakes
 
@@ -34,14 +34,14 @@ class StorageQuotaTest(unittest.TestCase):
             conf = fakes.make_conf()
             conf.set_override('user_storage_quota', text)
             with self.subTest(text=text):
-                self.assertEqual({'storage': size}, _quotas(conf).limits('p', ('storage',)))
+                self.assertEqual({'storage': size}, make_quotas(conf).limits('p', ('storage',)))
 
     def test_zero_is_no_quota(self):
         for text in ('0', '0B', '00', '0TB'):
             conf = fakes.make_conf()
             conf.set_override('user_storage_quota', text)
-            self.assertIsNone(_quotas(conf))
-        self.assertIsNone(_quotas(fakes.make_conf()))
+            self.assertIsNone(make_quotas(conf))
+        self.assertIsNone(make_quotas(fakes.make_conf()))
 
     def test_what_is_no_size(self):
         for text in ('', '5 KB', '-1', '5K', '5kb', 'KB', '1.5GB', '5PB', '5KiB', '0x5', 'five'):
@@ -52,4 +52,4 @@ class StorageQuotaTest(unittest.TestCase):
         conf = fakes.make_conf()
         conf.set_override('user_storage_quota', '1')
         conf.set_override('use_keystone_limits', True)
-        self.assertEqual({}, _quotas(conf).limits(None, RESOURCES))
+        self.assertEqual({}, make_quotas(conf).limits(None, RESOURCES))
