@@ -9,7 +9,7 @@ from glance.transfer import buffers
 
 IDLE_SECONDS = 1.0
 """How often a producer who waits for sinks looks after other things."""
-NICENESS = 5
+NICENESS = 10
 """How far the threads of sinks stand back behind others of the process."""
 
 
