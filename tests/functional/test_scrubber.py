@@ -244,7 +244,7 @@ class DaemonTest(ScrubberTestCase):
 
     def test_without_a_database(self):
         broken = self.configured()
-        broken.write_text(broken.read_text() + '[database]\nconnection = mysql+pymysql://glance:s3cret@127.0.0.1:1/glance\n')
+        broken.write_text(broken.read_text() + '[DEFAULT]\ndata_api = glance.db.sqlalchemy.api\n[database]\nconnection = mysql+pymysql://glance:s3cret@127.0.0.1:1/glance\n')
         done = subprocess.run([sys.executable, '-m', 'glance.cmd.scrubber', '--config-file', str(self.server.config_file),
                                '--config-file', str(broken)], env=environment(), capture_output=True, text=True, timeout=120)
         self.assertEqual(FAILED, done.returncode, done.stderr)

@@ -17,7 +17,7 @@ class AuditTestCase(ApiTestCase):
 
     def audit(self, *arguments, code=DONE):
         """Run an audit that must end with *code*; return its findings, and the summary."""
-        done = self.server.manage('store', 'audit', '--json', *arguments)
+        done = self.server.run('glance.cmd.manage', 'store', 'audit', '--json', *arguments)
         self.assertEqual(code, done.returncode, done.stderr)
         self.assertNotIn('Traceback', done.stderr)
         if code == FAILED:

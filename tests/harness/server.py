@@ -100,7 +100,7 @@ class Daemon:
 
         :raises AssertionError: the daemon failed; the message holds the log
         """
-        self.sync_database()
+        self.provide_records()
         self.launch()
         self.wait_until_ready()
         return self
@@ -112,6 +112,10 @@ class Daemon:
             schema.sync(engine)
         finally:
             engine.dispose()
+
+    def provide_records(self) -> None:
+        """Make what the daemon needs to keep its records; to be called before a start by other means."""
+        self.sync_database()
 
     def launch(self) -> None:
         """Start the daemon on the port it had before (a free one the first time) without waiting for it."""
@@ -222,13 +226,11 @@ class GlanceServer(Daemon):
                 'glance_store': {'stores': 'file', 'default_store': 'file', 'filesystem_store_datadir': self.images},
                 'oslo_concurrency': {'lock_path': self.folder / 'locks'}}
 
-    def start(self) -> Self:
+    def provide_records(self) -> None:
         if self.registry is None:
-            return super().start()
-        self.move_to_registry()
-        self.launch()
-        self.wait_until_ready()
-        return self
+            super().provide_records()
+        else:
+            self.move_to_registry()
 
     def move_to_registry(self) -> None:
         """Start the registry and hand it what concerns the database."""

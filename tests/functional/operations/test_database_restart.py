@@ -35,7 +35,7 @@ class DatabaseRestartTest(unittest.TestCase):
         for failure in load.failures:
             self.assertIsInstance(failure, Refused)
             self.assertEqual(503, failure.response.status_code)
-            self.assertRegex(failure.response.text, r'The database cannot be reached at the moment; try again later\.')
+            self.assertRegex(failure.response.text, r'The (database|registry of images) cannot be reached at the moment; try again later\.')
             self.assertIn('Retry-After', failure.response.headers)
         client = self.server.client()
         for image_id, digest in load.stored.items():

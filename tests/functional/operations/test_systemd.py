@@ -56,7 +56,8 @@ class SystemdTest(unittest.TestCase):
             'DEFAULT': {'trusted_proxies': '127.0.0.1', 'bind_port': 1}, 'metrics': {'enabled': True},
             'oslo_middleware': {'enable_proxy_headers_parsing': True}})
         self.addCleanup(self.server.cleanup)
-        self.assertEqual(0, self.server.manage('db_sync').returncode)
+        self.server.provide_records()
+        self.server.write_config()
         self.systemd = Systemd(self, self.server)
         self.systemd.start()
 

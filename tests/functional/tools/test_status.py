@@ -54,6 +54,7 @@ class OnSQLite(StatusTestCase):
 
     def test_a_good_installation(self):
         self.synchronize()
+        self.write_config()
         before = sorted(os.walk(self.server.folder))
         for command in (('doctor',), ('upgrade', 'check')):
             for title, (verdict, details) in self.results(*command).items():
