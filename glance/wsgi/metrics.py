@@ -8,7 +8,6 @@ from oslo_config import cfg
 from glance import conf as configuration
 from glance import exceptions
 from glance.db.interface import SERVICE, Condition, Database, ImageQuery
-from glance.metrics.exposition import Page
 from glance.wsgi import faults
 
 PATH = '/metrics'
@@ -21,6 +20,7 @@ class MetricsPage:
     """Answers peers of the allowed networks, who need no token; everybody else is refused."""
 
     def __init__(self, conf: cfg.ConfigOpts, database: Database):
+        from glance.metrics.exposition import Page  # prometheus_client would slow the start of services without this page
         self._networks = tuple(conf.metrics.allowed_networks)
         self._database = database
         self._page = Page(conf.metrics.directory, configuration.version(), self._backlog)
