@@ -250,7 +250,7 @@ class Cache:
         try:
             with ReaderSource(source) as stream:
                 digest = Digest(content.algorithm or OWN_ALGORITHM)
-                draft.fill(stream, limits.Meter(content.size, progress=self._check_open), digest)
+                pipeline.spread(stream, [digest, draft], limits.Meter(content.size, progress=self._check_open))
             if content.digest not in (None, digest.hexdigest()):
                 raise exceptions.StoreError('the data in the store does not have the hash of the image')
             self._publish(draft, content, digest)

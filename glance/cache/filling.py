@@ -11,7 +11,6 @@ import fcntl
 import logging
 import os
 import stat
-import threading
 import time
 from collections.abc import Callable, Iterator
 
@@ -20,18 +19,11 @@ from glance.cache.content import Content
 from glance.cache.layout import INCOMPLETE, INVALID, QUEUE, Layout
 from glance.store.base import Reader
 from glance.store.drivers import kernel
-from glance.transfer.hashing import Digest
-from glance.transfer.limits import Meter
-from glance.transfer.sinks import IDLE_SECONDS
-from glance.transfer.sources import Source
 
 LOG = logging.getLogger(__name__)
 
 _UNVERIFIED_MODE, _VERIFIED_MODE = 0o600, 0o640
 _WRITEBACK = 8 * 1024 * 1024
-_BLOCK = 1024 * 1024
-# Bytes that may be written and not hashed yet: few enough to be in memory still.
-_AHEAD = 256 * 1024 * 1024
 _TRIES = 10
 # Bytes that readers do not get before all of the file was verified: so what is wrong breaks their transfer.
 HELD_BACK = 1024 * 1024
@@ -40,7 +32,7 @@ _FIRST_PAUSE, _LONGEST_PAUSE, _YOUNG = 0.001, 0.02, 0.25
 
 
 class Draft:
-    """The file of an entry in the hands of its writer. What the disk refuses is raised as OSError."""
+    """The file of an entry in the hands of its writer; a sink of a transfer. What the disk refuses is raised as OSError."""
 
     def __init__(self, layout: Layout, content: Content, fd: int):
         self._layout, self._content, self._fd = layout, content, fd
@@ -84,24 +76,7 @@ class Draft:
         """A reader of what is being written. Raises OSError."""
         return GrowingReader(_open(self._layout.path(self._content.image_id, INCOMPLETE)), self._content, open_rest)
 
-    def fill(self, source: Source, meter: Meter, digest: Digest) -> None:
-        """Write the source to its end, and hash what was written; raises what either of them raises.
-
-        The hash follows at its own pace, because readers are to get the data as fast as it comes.
-        """
-        follower = _Follower(self._fd, digest)
-        try:
-            buffer = memoryview(bytearray(_BLOCK))
-            while count := source.readinto(buffer):
-                meter.add(count)
-                self._write(buffer[:count])
-                follower.tell(self._position, meter.tick)
-            meter.complete()
-            follower.finish(meter.tick)
-        finally:
-            follower.close()
-
-    def _write(self, block: memoryview) -> None:
+    def update(self, block: memoryview) -> None:
         while block:
             written = os.pwrite(self._fd, block, self._position)
             self._position += written
@@ -109,6 +84,9 @@ class Draft:
         if self._position - self._written_back >= _WRITEBACK:
             kernel.start_writeback(self._fd, self._written_back, self._position - self._written_back)
             self._written_back = self._position
+
+    def finish(self) -> None:
+        """Part of the interface of a sink."""
 
     def status(self) -> os.stat_result:
         return os.fstat(self._fd)
@@ -167,76 +145,6 @@ class Draft:
         with contextlib.suppress(OSError):
             if os.path.samestat(os.lstat(path), os.fstat(self._fd)):
                 os.unlink(path)
-
-
-class _Follower:
-    """Hashes a file behind its writer, in a thread of its own. It does not stand back behind others: readers wait for it."""
-
-    def __init__(self, fd: int, digest: Digest):
-        self._fd, self._digest = fd, digest
-        self._written = self._hashed = 0
-        self._ended = self._stopped = False
-        self._error: BaseException | None = None
-        self._changed = threading.Condition()
-        self._thread = threading.Thread(target=self._run, name='cache-hash', daemon=True)
-        self._thread.start()
-
-    def tell(self, written: int, idle: Callable[[], None]) -> None:
-        """Say how many bytes there are; wait while it is too far behind, calling ``idle`` now and then.
-
-        Raises what both raise.
-        """
-        with self._changed:
-            self._written = written
-            self._changed.notify()
-            while self._error is None and written - self._hashed > _AHEAD:
-                if not self._changed.wait(IDLE_SECONDS):
-                    idle()
-        self._check()
-
-    def finish(self, idle: Callable[[], None]) -> None:
-        """Wait until all is hashed. Raises what ``idle``, which is called now and then, and hashing raise."""
-        with self._changed:
-            self._ended = True
-            self._changed.notify()
-        while self._thread.is_alive():
-            self._thread.join(IDLE_SECONDS)
-            idle()
-        self._check()
-
-    def close(self) -> None:
-        """End the thread, whether all is hashed or not."""
-        with self._changed:
-            self._stopped = True
-            self._changed.notify()
-        self._thread.join()
-
-    def _check(self) -> None:
-        if self._error is not None:
-            raise self._error
-
-    def _run(self) -> None:
-        buffer = memoryview(bytearray(_BLOCK))
-        try:
-            while left := self._await():
-                count = os.preadv(self._fd, [buffer[:left]], self._hashed)
-                if not count:
-                    raise OSError(errno.EIO, 'the file has become shorter')
-                self._digest.update(buffer[:count])
-                with self._changed:
-                    self._hashed += count
-                    self._changed.notify()
-        except BaseException as error:
-            with self._changed:
-                self._error = error
-                self._changed.notify()
-
-    def _await(self) -> int:
-        """Wait for bytes to hash; return their number, 0 when there will be none."""
-        with self._changed:
-            while self._hashed == self._written and not self._ended and not self._stopped:
-                self._changed.wait()
-            return 0 if self._stopped else self._written - self._hashed
 
 
 class _FallingBack:

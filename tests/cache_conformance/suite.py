@@ -425,8 +425,9 @@ class Filling(CacheConformance):
             self.fill(os.urandom(2 * MIB))
         self.assertEqual(['fdatasync', 'link', 'fsync', 'record'], calls)
 
-    def hashing_after(self, go_on):
-        """Let nothing be hashed until the event happens."""
+    def test_readers_do_not_wait_for_the_hash_but_at_the_end(self):
+        data = os.urandom(6 * MIB)
+        content, store, go_on = self.content(data), Store(data), threading.Event()
         self.addCleanup(go_on.set)
 
         class Held(Digest):
@@ -434,28 +435,13 @@ class Filling(CacheConformance):
                 super().__init__(algorithm)
                 real = self.update
                 self.update = lambda block: real(block) if go_on.wait(SECONDS) else self.fail()
-        return mock.patch.object(core, 'Digest', Held)
-
-    def test_readers_do_not_wait_for_the_hash_but_at_the_end(self):
-        data = os.urandom(12 * MIB)
-        content, store, go_on = self.content(data), Store(data), threading.Event()
-        with self.hashing_after(go_on):
+        with mock.patch.object(core, 'Digest', Held):
             reader = self.cache.through(content, store.open, local=False)
             self.assertEqual(data[:-HELD_BACK], read(reader, len(data) - HELD_BACK))
             self.assertEqual([], self.cache.entries())
             go_on.set()
             self.assertEqual(data[-HELD_BACK:], read(reader))
         self.assertEqual([0], store.opened)
-
-    def test_the_hash_does_not_fall_too_far_behind(self):
-        data = os.urandom(6 * MIB)
-        content, store, go_on = self.content(data), Store(data), threading.Event()
-        with self.hashing_after(go_on), mock.patch.object(filling, '_AHEAD', 2 * MIB):
-            reader = self.cache.through(content, store.open, local=False)
-            self.assertEqual(data[:3 * MIB], read(reader, 3 * MIB))
-            self.assertEqual(3 * MIB, self.path(content, INCOMPLETE).stat().st_size)
-            go_on.set()
-            self.assertEqual(data[3 * MIB:], read(reader))
 
     def test_readers_do_not_wait_for_the_disk(self):
         data = os.urandom(2 * MIB)
