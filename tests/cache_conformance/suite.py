@@ -20,6 +20,7 @@ from glance.cache.core import MAX_FILLS, SMALL, Cache
 from glance.cache.drivers.base import Entry
 from glance.cache.filling import HELD_BACK, Draft, EntryReader, GrowingReader, follow
 from glance.cache.layout import INCOMPLETE, INVALID, QUEUE, VERIFIED, Layout
+from glance.transfer import pipeline
 from glance.transfer.hashing import Digest
 from glance.transfer.limits import Meter
 
@@ -103,7 +104,7 @@ def write_and_wait(directory: str, content: Content, begun) -> None:
             signal.pause()
         return real(buffer)
     source.readinto = readinto
-    Draft.claim(Layout(directory), content).fill(source, Meter(content.size), Digest('sha512'))
+    pipeline.spread(source, [Draft.claim(Layout(directory), content)], Meter(content.size))
 
 
 class CacheConformance:
