@@ -16,10 +16,11 @@ class PrivateMariaDB:
     """Runs on a port of its own with one empty database; leave the context to stop it.
 
     :param folder: an empty one, for its files
+    :param options: further ones for its command line
     """
 
-    def __init__(self, folder: pathlib.Path):
-        self._folder = folder
+    def __init__(self, folder: pathlib.Path, *options: str):
+        self._folder, self._options = folder, options
         self._process: subprocess.Popen | None = None
         with socket.socket() as sock:
             sock.bind(('127.0.0.1', 0))
@@ -47,7 +48,7 @@ class PrivateMariaDB:
             self._process = subprocess.Popen(
                 [program, '--no-defaults', f'--datadir={self._folder}/data', f'--socket={self._folder}/socket',
                  f'--port={self._port}', '--bind-address=127.0.0.1', '--user=root', f'--pid-file={self._folder}/pid',
-                 '--innodb-buffer-pool-size=32M', '--skip-name-resolve'],
+                 '--innodb-buffer-pool-size=32M', '--skip-name-resolve', *self._options],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         deadline = time.monotonic() + _SECONDS
         while True:

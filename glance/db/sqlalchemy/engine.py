@@ -246,6 +246,9 @@ class Engine:
         engine = sa.create_engine(self._url, pool_reset_on_return=None, hide_parameters=True,
                                   echo='debug' if debug >= 100 else debug >= 50, **arguments)
         exc_filters.register_engine(engine)
+        if engine.driver == 'pymysql':
+            from glance.db.sqlalchemy import pymysql_connection  # the driver need not be installed for other engines
+            sa.event.listen(engine, 'do_connect', pymysql_connection.connect)
         statements = self.dialect.session(self._options)
 
         @sa.event.listens_for(engine, 'connect')
