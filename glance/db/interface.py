@@ -337,7 +337,7 @@ class Database(Protocol):
         """
 
     def image_remove(self, image_id: str, status: str = 'deleted', from_status: str | None = None,
-                     acquire: Lease | None = None) -> Removal:
+                     acquire: Lease | None = None, expected: ImageRecord | None = None) -> Removal:
         """Soft-delete a live image and its children with one timestamp; drop its lease.
 
         ``status`` is the new status of the row, ``deleted`` or ``pending_delete``; live locations get the same one. Data at
@@ -345,7 +345,7 @@ class Database(Protocol):
         out of the result. An image without other locations has no data that could be pending: it is ``deleted`` in any
         case. Where data is pending, ``acquire`` is recorded, the lease of who removes it now: until it lapses nobody else
         will.
-        Raises ImageNotFound when it is absent or deleted already, StatusConflict as in ``image_update``.
+        Raises ImageNotFound when it is absent or deleted already, StatusConflict and ChangedMeanwhile as ``image_update``.
         """
 
     @reads

@@ -137,8 +137,7 @@ class MemoryDatabase:
         with self._lock:
             self._admit(charge, image_id)
             image = self._live(image_id, from_status)
-            if expected is not None and not validation.is_as_expected(image, expected):
-                raise exceptions.ChangedMeanwhile(image_id)
+            _check_expected(image, expected)
             if release is not None:
                 self._check_lease(image_id, release)
             for name in changes.add_properties.keys() & image['properties'].keys():
@@ -157,10 +156,11 @@ class MemoryDatabase:
             return Written(image['updated_at'], self._change_children(image, changes))
 
     def image_remove(self, image_id: str, status: str = 'deleted', from_status: str | None = None,
-                     acquire: Lease | None = None) -> Removal:
+                     acquire: Lease | None = None, expected: ImageRecord | None = None) -> Removal:
         validation.check_location_status(status, validation.REMOVED_STATUSES)
         with self._lock:
             image = self._live(image_id, from_status)
+            _check_expected(image, expected)
             now = _now()
             status = status if image['locations'] else 'deleted'
             children = {name: image[name] for name in ('properties', 'tags', 'locations')}
@@ -473,6 +473,11 @@ class MemoryDatabase:
         kept.update({key: {**_location(location), 'id': key} for key, location in added.items()})
         image['locations'] = list(kept.values())
         return tuple(added)
+
+
+def _check_expected(image: ImageRecord, expected: ImageRecord | None) -> None:
+    if expected is not None and not validation.is_as_expected(image, expected):
+        raise exceptions.ChangedMeanwhile(image['id'])
 
 
 def _now() -> datetime.datetime:

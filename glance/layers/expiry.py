@@ -35,9 +35,10 @@ def expire_queued(env: Environment, now: datetime.datetime | None = None) -> int
 
 def _expire(env: Environment, credentials: ServiceCredentials, image: Image) -> bool:
     try:
-        env.database.image_remove(image.image_id, from_status='queued')
+        env.database.image_remove(image.image_id, from_status='queued',
+                                  expected={'updated_at': image.updated_at, 'protected': image.protected})
     except (exceptions.NotFound, exceptions.Conflict):
-        # Another process was quicker, or an upload has begun.
+        # Another process was quicker, an upload has begun, or somebody changed the image.
         return False
     image.status = 'deleted'
     LOG.info('Image %s of project %s waited for data too long and was deleted.', image.image_id, image.owner)

@@ -97,6 +97,17 @@ class CreateAndGet(DatabaseCase):
         self.db.image_remove(image['id'])
         self.assertRaises(exceptions.ImageNotFound, self.db.image_update, image['id'], ImageChanges(), expected={})
 
+    def test_a_removal_that_expects_something(self):
+        image = self.create(status='queued')
+        seen = {name: image[name] for name in ('updated_at', 'protected')}
+        self.db.image_update(image['id'], ImageChanges({'protected': True}))
+        self.assertRaises(exceptions.ChangedMeanwhile, self.db.image_remove, image['id'], 'deleted', 'queued', None, seen)
+        now = self.get(image['id'])
+        self.assertFalse(now['deleted'])
+        self.db.image_remove(image['id'], from_status='queued', expected={name: now[name] for name in seen})
+        self.assertRaises(exceptions.ImageNotFound, self.get, image['id'])
+        self.assertRaises(exceptions.ImageNotFound, self.db.image_remove, image['id'], expected=seen)
+
     def test_what_nobody_can_be_called_is_not_found(self):
         self.create()
         for image_id in ('x' * 37, 'a\0', '\ud800', '', '\U0001f600', str(uuid.uuid4())):

@@ -171,7 +171,7 @@ class ImageOperations(Operations):
         return self._engine.write(update, applied=self._row_is({'id': image_id, **row}))
 
     def image_remove(self, image_id: str, status: str = 'deleted', from_status: str | None = None,
-                     acquire: Lease | None = None) -> Removal:
+                     acquire: Lease | None = None, expected: ImageRecord | None = None) -> Removal:
         validation.check_location_status(status, validation.REMOVED_STATUSES)
         if not validation.is_id(image_id):
             raise exceptions.ImageNotFound(str(image_id))
@@ -179,6 +179,8 @@ class ImageOperations(Operations):
         dead = {'deleted': True, 'deleted_at': now, 'updated_at': now}
 
         def remove(connection: sa.Connection) -> Removal:
+            if expected is not None:
+                self._check_expected(connection, image_id, expected)
             self._update_row(connection, image_id, {**dead, 'status': status}, from_status)
             counts = connection.execute(COUNT_CHILDREN, {'id': image_id}).one()
             removed, shared = self._live_locations(connection, image_id) if counts.locations else ([], [])

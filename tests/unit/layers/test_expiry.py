@@ -4,6 +4,7 @@ import unittest
 from unittest import mock
 
 from glance import exceptions
+from glance.db.interface import ImageChanges
 from glance.keys.disposal import KEY, POLICY
 from glance.keys.service import ServiceCredentials
 from glance.layers.expiry import expire_queued
@@ -66,6 +67,18 @@ class ExpiryTest(unittest.TestCase):
             self.env.database._images[image_id]['status'] = 'saving'
             return found
         with mock.patch.object(self.env.database, 'image_list', list_and_begin):
+            self.assertEqual(0, expire_queued(self.env, self.now))
+        self.assertEqual([image_id], self.left(image_id))
+        self.notifier.info.assert_not_called()
+
+    def test_a_change_keeps_its_image(self):
+        image_id, listed = self.image(101), self.env.database.image_list
+
+        def list_and_protect(*args):
+            found = listed(*args)
+            self.env.database.image_update(image_id, ImageChanges({'protected': True}))
+            return found
+        with mock.patch.object(self.env.database, 'image_list', list_and_protect):
             self.assertEqual(0, expire_queued(self.env, self.now))
         self.assertEqual([image_id], self.left(image_id))
         self.notifier.info.assert_not_called()
