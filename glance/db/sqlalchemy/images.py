@@ -242,9 +242,9 @@ class ImageOperations(Operations):
         """Lock the row, then look at the image: what is read after the lock stays as it is until the commit."""
         connection.execute(sa.select(images.c.id).where(self._is_id(_text(image_id))).with_for_update())
         found = connection.scalar(self._by_id[True], {'id': image_id})
-        if found is None:
+        image = None if found is None else self._read(found, None)
+        if image is None or image['deleted']:
             raise exceptions.ImageNotFound(image_id)
-        image = self._read(found, None)
         if not validation.is_as_expected(image, expected):
             raise exceptions.ChangedMeanwhile(image_id)
 
