@@ -63,8 +63,7 @@ class Forbidden(GlanceError):
 
 class ProtectedImageDelete(Forbidden):
     def __init__(self, image_id: str):
-        super().__init__('Image %s is protected and cannot be deleted; set protected to false first'
-                         % image_id)
+        super().__init__('Image %s is protected and cannot be deleted; set protected to false first' % image_id)
 
 
 class ReadonlyProperty(Forbidden):
